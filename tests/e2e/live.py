@@ -193,9 +193,9 @@ class Live:
 
     def _all_workers_accept(self) -> bool:
         """Whether as many as asked for have the listener in their event loop: by then each gets its share."""
-        wanted = int(self.env.get("WEB_CONCURRENCY", "1"))
+        count = int(self.env.get("WEB_CONCURRENCY", "1"))
         inodes = _listener_inodes(int(self.env["PORT"]))
-        return sum(_polls(worker, inodes) for worker in self.workers()) >= wanted
+        return sum(_polls(worker, inodes) for worker in self.workers()) >= count
 
     @property
     def log(self) -> str:

@@ -150,11 +150,11 @@ def test_what_is_not_http_gets_the_envelope_too(live: Live, raw: bytes) -> None:
     head, _, body = said_to(live, raw).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 4") and b"application/json" in head
     assert b"\r\nContent-Security-Policy: default-src 'none'" in head
-    told = json.loads(body)
-    assert f"\r\nX-Request-ID: {told['request_id']}\r\n" in head.decode()
-    assert told["code"] == -3001
-    assert told["error"]["source"] == "caller"
-    lines = [json.loads(line) for line in live.log.splitlines() if told["request_id"] in line]
+    envelope = json.loads(body)
+    assert f"\r\nX-Request-ID: {envelope['request_id']}\r\n" in head.decode()
+    assert envelope["code"] == -3001
+    assert envelope["error"]["source"] == "caller"
+    lines = [json.loads(line) for line in live.log.splitlines() if envelope["request_id"] in line]
     assert [(line["event"], line["status"], line["code"]) for line in lines] == [
         ("request", 400, -3001)
     ]
@@ -184,10 +184,10 @@ def said_to(live: Live, raw: bytes) -> bytes:
 
 def refused_so_far(live: Live) -> float:
     text = live.session.get(f"{live.url}/metrics").text
-    found = re.search(
+    match = re.search(
         r'postern_http_requests_total\{method="other",route="none",status="400"\} (\S+)', text
     )
-    return float(found[1]) if found else 0.0
+    return float(match[1]) if match else 0.0
 
 
 @pytest.mark.parametrize("size", [40, 20_000])
@@ -209,9 +209,9 @@ def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(
 def test_several_cookie_lines_stay_several_cookies(live: Live, box: Sandbox) -> None:
     head = f"GET /api/v1/proxy/wechat/cgi-bin/cookies HTTP/1.1\r\nHost: x\r\nX-Postern-Token: Bearer {live.token()}\r\n"
     said_to(live, f"{head}Cookie: a=1\r\nCookie: b=2\r\nConnection: close\r\n\r\n".encode())
-    assert [each.headers["cookie"] for each in box.requests if each.path == "/cgi-bin/cookies"] == [
-        "a=1; b=2"
-    ]
+    assert [
+        request.headers["cookie"] for request in box.requests if request.path == "/cgi-bin/cookies"
+    ] == ["a=1; b=2"]
 
 
 def test_a_phone_number_in_a_path_is_not_logged(live: Live) -> None:

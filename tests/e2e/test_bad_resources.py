@@ -35,9 +35,9 @@ def send(live: Live, verb: str, path: str, body: str) -> requests.Response:
     return live.send(verb, V1 + path, data=body.encode(), headers=headers)
 
 
-def product(live: Live, **given: Any) -> int:
+def product(live: Live, **text: Any) -> int:
     answer = live.post(
-        f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **given}
+        f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **text}
     )
     assert answer.status_code == 201, answer.text
     return int(answer.json()["data"]["id"])
@@ -73,27 +73,27 @@ def test_a_price_that_is_none_is_a_validation_error(live: Live, price: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [("9999999999.99", "9999999999.99"), ("-0.0", "0.00"), ('"1e3"', "1000.00")]
+    ("text", "price"), [("9999999999.99", "9999999999.99"), ("-0.0", "0.00"), ('"1e3"', "1000.00")]
 )
-def test_a_price_is_given_back_as_it_is_kept(live: Live, given: str, kept: str) -> None:
-    made = send(
-        live, "POST", "/products", f'{{"name": "{next(_names)}", "price": {given}}}'
-    ).json()["data"]
+def test_a_price_is_given_back_as_it_is_kept(live: Live, text: str, price: str) -> None:
+    data = send(live, "POST", "/products", f'{{"name": "{next(_names)}", "price": {text}}}').json()[
+        "data"
+    ]
 
-    assert made["price"] == live.get(f"{V1}/products/{made['id']}").json()["data"]["price"] == kept
+    assert data["price"] == live.get(f"{V1}/products/{data['id']}").json()["data"]["price"] == price
 
 
 @pytest.mark.parametrize("number", [HUGE, -HUGE - 1, 10**400, -1, 1.5, "1", True, None])
 def test_a_whole_number_that_is_none_or_too_long_is_a_validation_error(
     live: Live, number: Any
 ) -> None:
-    known = product(live)
+    product_id = product(live)
     for path, body, field in (
         ("/products", {"name": "x", "price": 1, "stock": number}, "stock"),
-        (f"/products/{known}/reduce_stock", {"quantity": number}, "quantity"),
+        (f"/products/{product_id}/reduce_stock", {"quantity": number}, "quantity"),
         (
             "/users/1/orders",
-            {"items": [{"product_id": known, "quantity": number}]},
+            {"items": [{"product_id": product_id, "quantity": number}]},
             "items.0.quantity",
         ),
         (
@@ -226,8 +226,8 @@ def test_any_script_comes_back_exactly(live: Live, text: str) -> None:
     made = live.get(f"{V1}/products/{number}").json()["data"]
     assert (made["description"], made["category"]) == (text, text[:20])
     assert [
-        each["id"]
-        for each in live.get(f"{V1}/products", params={"category": text[:20]}).json()["data"][
+        item["id"]
+        for item in live.get(f"{V1}/products", params={"category": text[:20]}).json()["data"][
             "items"
         ]
     ] == [number]
@@ -269,17 +269,19 @@ def test_somebody_elses_order_is_not_found(live: Live) -> None:
     order = live.post(
         f"{V1}/users/1/orders", json={"items": [{"product_id": product(live), "quantity": 1}]}
     )
-    mine = {"Authorization": f"Bearer {live.login(username)['access_token']}"}
+    headers = {"Authorization": f"Bearer {live.login(username)['access_token']}"}
 
     number = order.json()["data"]["id"]
-    assert_refused(live.get(f"{V1}/orders/{number}", headers=mine), 404, -3004)
-    assert_refused(live.get(f"{V1}/users/1/orders", headers=mine), 404, -3004)
+    assert_refused(live.get(f"{V1}/orders/{number}", headers=headers), 404, -3004)
+    assert_refused(live.get(f"{V1}/users/1/orders", headers=headers), 404, -3004)
     assert_refused(
-        live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=mine), 404, -3004
+        live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=headers),
+        404,
+        -3004,
     )
-    missing = live.get(f"{V1}/orders/999999", headers=mine).json()
+    missing = live.get(f"{V1}/orders/999999", headers=headers).json()
     assert missing["message"].replace("999999", "N") == live.get(
-        f"{V1}/orders/{number}", headers=mine
+        f"{V1}/orders/{number}", headers=headers
     ).json()["message"].replace(str(number), "N")
 
 
@@ -340,13 +342,13 @@ def test_a_csv_holds_no_formula_and_loses_no_text(live: Live) -> None:
     assert [cell.removeprefix("'") for cell in cells] == texts
     plain = {"-1", "a,b", 'say "x"', "two\nlines", "😀"}
     assert [cell for cell, text in zip(cells, texts, strict=True) if cell == text] == [
-        each for each in texts if each in plain
+        piece for piece in texts if piece in plain
     ]
     assert {row["in_stock"] for row in rows} == {"true"}
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"),
+    ("name", "stored"),
     [
         ("../../etc/passwd", "passwd"),
         ("..\\\\..\\\\boot.ini", "boot.ini"),
@@ -363,20 +365,22 @@ def test_a_csv_holds_no_formula_and_loses_no_text(live: Live) -> None:
         ("x" * 256, None),
     ],
 )
-def test_path_tricks_in_a_files_name_are_harmless(live: Live, name: str, kept: str | None) -> None:
+def test_path_tricks_in_a_files_name_are_harmless(
+    live: Live, name: str, stored: str | None
+) -> None:
     folder = Path(live.env["FILES_DIR"])
     form = f'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\nbytes\r\n--XyZ--\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=XyZ"}
     answer = live.post(f"{V1}/files", data=form.encode(), headers=headers)
 
-    if kept is None:
+    if stored is None:
         assert_refused(answer, 400, -3003, "file")
     else:
-        assert (answer.status_code, answer.json()["data"]["name"]) == (201, kept)
+        assert (answer.status_code, answer.json()["data"]["name"]) == (201, stored)
         path = f"{V1}/files/{answer.json()['data']['id']}"
         assert live.get(path).content == b"bytes"
         live.send("DELETE", path).raise_for_status()
-    assert not [each for each in folder.rglob("*") if each.is_file()]
+    assert not [file for file in folder.rglob("*") if file.is_file()]
     assert not (folder.parent / "passwd").exists()
 
 

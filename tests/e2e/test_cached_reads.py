@@ -44,18 +44,18 @@ def at_once(live: Live, path: str, times: int) -> list[tuple[str, dict[str, str]
     """Status line, headers and body of each; all are sent before the first answer is read."""
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {live.token()}\r\n\r\n"
     with ExitStack() as stack:
-        made = [
+        sockets = [
             stack.enter_context(socket.create_connection(("127.0.0.1", live.port), 60))
             for _ in range(times)
         ]
-        for sock in made:
+        for sock in sockets:
             sock.sendall(head.encode())
-        return [_answer(sock) for sock in made]
+        return [_answer(sock) for sock in sockets]
 
 
 def _answer(sock: socket.socket) -> tuple[str, dict[str, str], bytes]:
-    said = b"".join(iter(lambda: sock.recv(65536), b""))
-    head, _, body = said.partition(b"\r\n\r\n")
+    answer = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
     return status, dict(line.split(": ", 1) for line in lines), body
 

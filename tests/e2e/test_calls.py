@@ -57,8 +57,8 @@ def test_a_get_on_a_method_that_is_not_a_get_says_which_verb_to_use(live: Live) 
 
 
 def test_an_app_calls_with_its_signature_and_only_what_it_may(live: Live) -> None:
-    made = live.flask("app", "create", "shop", "--allow", "wechat.*", "--rate", "100/minute")
-    secret = re.search(r"[\w-]{43}", made.stdout)[0]
+    output = live.flask("app", "create", "shop", "--allow", "wechat.*", "--rate", "100/minute")
+    secret = re.search(r"[\w-]{43}", output.stdout)[0]
 
     allowed = live.call("wechat.send_msg", SEND, auth=PosternAuth("shop", secret))
     by_query = live.get(
@@ -83,9 +83,9 @@ def test_the_request_id_goes_from_the_caller_to_the_vendor_and_back(
     )  # the attempt's line and the request's
 
 
-@pytest.mark.parametrize("asked", ["x" * 129, "has space", "semi;colon", "ünïcode".encode(), ""])
-def test_an_unusable_request_id_is_replaced(live: Live, asked: str) -> None:
-    answer = live.get("/healthz", headers={"X-Request-ID": asked})
+@pytest.mark.parametrize("address", ["x" * 129, "has space", "semi;colon", "ünïcode".encode(), ""])
+def test_an_unusable_request_id_is_replaced(live: Live, address: str) -> None:
+    answer = live.get("/healthz", headers={"X-Request-ID": address})
 
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
@@ -198,9 +198,9 @@ def test_a_useless_timeout_is_refused(live: Live, asked: str) -> None:
 
 
 def test_a_vendor_that_is_not_running_is_unreachable(tmp_path) -> None:
-    with Sandbox() as gone:
+    with Sandbox() as ended:
         pass
-    service = f"{{base_url: {gone.url}, allow_private: true, methods: {{m: {{http: POST /}}}}}}"
+    service = f"{{base_url: {ended.url}, allow_private: true, methods: {{m: {{http: POST /}}}}}}"
     live = Live(tmp_path, f"version: 1\nservices: {{x: {service}}}").start()
     try:
         answer = live.call("x.m")
@@ -210,14 +210,14 @@ def test_a_vendor_that_is_not_running_is_unreachable(tmp_path) -> None:
             "3",
         )
         assert answer.json()["error"]["source"] == "downstream"
-        assert gone.url.removeprefix("http://") not in answer.text
+        assert ended.url.removeprefix("http://") not in answer.text
     finally:
         live.stop()
 
 
 def test_services_lists_what_the_caller_may_call(live: Live) -> None:
-    made = live.flask("app", "create", "narrow", "--allow", "maps.geocode")
-    auth = PosternAuth("narrow", re.search(r"[\w-]{43}", made.stdout)[0])
+    output = live.flask("app", "create", "narrow", "--allow", "maps.geocode")
+    auth = PosternAuth("narrow", re.search(r"[\w-]{43}", output.stdout)[0])
 
     everything = live.get("/api/v1/services").json()["data"]
     little = live.get("/api/v1/services", auth=auth).json()["data"]

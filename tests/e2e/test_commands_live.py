@@ -36,8 +36,8 @@ def test_a_stream_is_printed_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
         [answer(b"one \xff", "200 OK").replace(b"Content-Length: 5", b"Content-Length: 99")]
     ) as vendor:
         words = {"http": "GET /", "stream": True, "timeout": {"read": 50}}
-        made = {"base_url": vendor.url, "allow_private": True, "methods": {"words": words}}
-        live = Live(tmp_path, json.dumps({"version": 1, "services": {"s": made}}))
+        service = {"base_url": vendor.url, "allow_private": True, "methods": {"words": words}}
+        live = Live(tmp_path, json.dumps({"version": 1, "services": {"s": service}}))
         command = [str(BIN / "flask"), "call", "s", "words"]
         with subprocess.Popen(
             command,

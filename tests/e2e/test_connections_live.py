@@ -189,7 +189,7 @@ def test_under_a_storm_of_calls_no_refresh_token_is_sent_twice(
     if redis == "away":
         one_redis_server.kill()
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(ask) for _ in range(8)]
+        futures = [pool.submit(ask) for _ in range(8)]
         try:
             wait_for(lambda: len(box.oauth.refreshes) >= 6)
             if redis == "there":
@@ -199,7 +199,7 @@ def test_under_a_storm_of_calls_no_refresh_token_is_sent_twice(
             done.set()
             if redis == "away":
                 one_redis_server.start()
-        codes = [code for future in asked for code in future.result(60)]
+        codes = [code for future in futures for code in future.result(60)]
     assert box.oauth.reused == []
     assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes)
     assert codes.count(0) > 0

@@ -22,10 +22,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, live: Live) -> Iterator[Visit]:
-    made = Visit(browser, live.url)
-    yield made
-    made.context.close()
-    assert made.problems == []
+    visit = Visit(browser, live.url)
+    yield visit
+    visit.context.close()
+    assert visit.problems == []
 
 
 def test_swagger_ui_authorizes_and_calls(visit: Visit, live: Live) -> None:
@@ -94,7 +94,7 @@ def test_redoc_shows_a_method_and_finds_it(visit: Visit, live: Live) -> None:
 def test_the_policy_lets_no_script_but_our_files_run(live: Live, path: str) -> None:
     answer = live.session.get(live.url + path)
     policy = dict(
-        each.split(maxsplit=1) for each in answer.headers["Content-Security-Policy"].split("; ")
+        part.split(maxsplit=1) for part in answer.headers["Content-Security-Policy"].split("; ")
     )
 
     assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == (

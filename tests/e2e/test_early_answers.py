@@ -20,11 +20,11 @@ MB_10 = b"x" * 10_000_000
 
 
 def by_urllib(live: Live, path: str, body: bytes) -> bytes:
-    asked = urllib.request.Request(live.url + path, body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(live.url + path, body, {"Content-Type": "application/json"})
     try:
         return (
             urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            .open(asked, timeout=30)
+            .open(request, timeout=30)
             .read()
         )
     except urllib.error.HTTPError as error:

@@ -90,14 +90,18 @@ def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_end
 ) -> None:
     with Clients(live) as clients:
         wait_for(lambda: len(clients.answers) > 50)
-        told = time.monotonic()
+        ended_at = time.monotonic()
         live.process.send_signal(signal.SIGTERM)
         refusal = wait_for(lambda: unready(live))
         assert (refusal["code"], refusal["error"]["fields"]) == (-5001, {"server": ["stopping"]})
         live.process.wait(60)
-    assert len([ended for ended, answer in clients.answers if answer == 200 and ended > told]) > 50
+    assert (
+        len([ended for ended, answer in clients.answers if answer == 200 and ended > ended_at]) > 50
+    )
     early = [
-        (ended - told, answer) for ended, answer in clients.failures if ended < told + DRAIN_SECONDS
+        (ended - ended_at, answer)
+        for ended, answer in clients.failures
+        if ended < ended_at + DRAIN_SECONDS
     ]
     assert not early
     cut = [

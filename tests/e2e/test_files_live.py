@@ -54,7 +54,7 @@ def kept(live: Live) -> Callable[[], tuple[int, int]]:
 
 
 def files_of(live: Live) -> list[Path]:
-    return [each for each in Path(live.env["FILES_DIR"]).rglob("*") if each.is_file()]
+    return [file for file in Path(live.env["FILES_DIR"]).rglob("*") if file.is_file()]
 
 
 def head_of(live: Live, *headers: str) -> bytes:
@@ -146,8 +146,8 @@ def test_ranges_of_a_download_make_the_whole(live: Live) -> None:
     head = live.send("HEAD", path)
 
     assert file["name"] == "报告.bin"
-    assert {each.status_code for each in ranges} == {206}
-    assert b"".join(each.content for each in ranges) == data
+    assert {piece.status_code for piece in ranges} == {206}
+    assert b"".join(piece.content for piece in ranges) == data
     assert (beyond.status_code, beyond.json()["code"], beyond.headers["Content-Range"]) == (
         416,
         -3012,
@@ -174,7 +174,7 @@ def test_the_quota_holds_for_uploads_at_once(
                 )
             )
 
-        assert sorted(each.status_code for each in answers) == [201] * 3 + [413] * 9
+        assert sorted(answer.status_code for answer in answers) == [201] * 3 + [413] * 9
         assert len(files_of(live)) == 3
     finally:
         live.stop()
@@ -206,7 +206,7 @@ def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, database, tmp_
             "Authorization": f"Bearer {live.token()}",
             "Content-Type": "multipart/form-data; boundary=XyZ",
         }
-        pieces = (each for each in [START, *[bytes(1_000_000)] * 300, END])
+        pieces = (chunk for chunk in [START, *[bytes(1_000_000)] * 300, END])
         with ThreadPoolExecutor(1) as pool:
             upload = pool.submit(
                 requests.post, live.url + PATH, data=pieces, headers=headers, timeout=120

@@ -22,13 +22,13 @@ GBK = "# 端口号\nPORT=5000\n".encode("gbk")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("clone")
-    _copy(made)
-    return made
+    clone = tmp_path_factory.mktemp("clone")
+    _copy(clone)
+    return clone
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
+def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
@@ -51,8 +51,8 @@ def start(folder: Path, *command: str, **settings: str) -> str:
 def test_what_gunicorn_or_flask_would_stumble_over_before_us_is_told_too(
     folder: Path, command: tuple[str, ...]
 ) -> None:
-    said = start(folder, *command, WEB_CONCURRENCY="auto")
-    assert "Postern does not start:\nWEB_CONCURRENCY: must be a whole number" in said
+    output = start(folder, *command, WEB_CONCURRENCY="auto")
+    assert "Postern does not start:\nWEB_CONCURRENCY: must be a whole number" in output
     (folder / ".env").write_bytes(GBK)
     try:
         assert "Postern does not start:\n.env: line 1 is not UTF-8" in start(folder, *command)
@@ -61,19 +61,21 @@ def test_what_gunicorn_or_flask_would_stumble_over_before_us_is_told_too(
 
 
 def test_a_key_file_that_is_none_stops_the_start_and_not_each_worker(folder: Path) -> None:
-    said = start(folder, "gunicorn", JWT_ALGORITHM="RS256", JWT_PRIVATE_KEY_FILE="README.md")
-    assert said.startswith("Postern does not start:\nJWT_PRIVATE_KEY_FILE: README.md is not a PEM")
+    output = start(folder, "gunicorn", JWT_ALGORITHM="RS256", JWT_PRIVATE_KEY_FILE="README.md")
+    assert output.startswith(
+        "Postern does not start:\nJWT_PRIVATE_KEY_FILE: README.md is not a PEM"
+    )
 
 
-def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken: int) -> None:
-    assert f"PORT: {taken} is taken by another program" in start(
-        folder, "gunicorn", PORT=str(taken)
+def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken_port: int) -> None:
+    assert f"PORT: {taken_port} is taken by another program" in start(
+        folder, "gunicorn", PORT=str(taken_port)
     )
 
 
 def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
-    said = start(folder, "gunicorn", PORT=str(free_port()), HOST="203.0.113.7")
-    assert "HOST: nobody can listen on 203.0.113.7 here" in said
+    output = start(folder, "gunicorn", PORT=str(free_port()), HOST="203.0.113.7")
+    assert "HOST: nobody can listen on 203.0.113.7 here" in output
 
 
 @pytest.mark.skipif(
@@ -107,9 +109,9 @@ def test_calls_leave_by_the_proxy_that_the_setting_names_and_its_password_is_in_
             live.stop()
 
 
-def test_make_run_on_a_port_that_is_taken_names_it(folder: Path, taken: int) -> None:
-    assert f"PORT: {taken} is taken by another program" in start(
-        folder, "make", "run", PORT=str(taken)
+def test_make_run_on_a_port_that_is_taken_names_it(folder: Path, taken_port: int) -> None:
+    assert f"PORT: {taken_port} is taken by another program" in start(
+        folder, "make", "run", PORT=str(taken_port)
     )
 
 

@@ -123,7 +123,7 @@ def test_a_callers_short_patience_ends_the_call_in_time_and_is_not_held_against_
     box.fault("/anything/patient", "hang")
     hurried = at_once(live, "call/patient/m", 40, headers={"X-Request-Timeout": "0.3"})
     assert codes(hurried) == {-1011: 40}
-    attempts = {each.headers["X-Attempts"] for each in hurried}
+    attempts = {answer.headers["X-Attempts"] for answer in hurried}
     assert attempts <= {"0", "1"}, "its patience ended before the first attempt's read timeout did"
     assert breaker(live, "patient") == {"closed"}
 
@@ -230,9 +230,9 @@ def test_one_worker_probes_and_all_refuse_what_is_down(live: Live, box: Sandbox)
 
     box.fault("/v1/health", "status=503")
     wait_for(lambda: codes(at_once(live, "call/probed/m")) == {-1008: AT_ONCE})
-    seen = sent(box, "/anything/probed")
+    count = sent(box, "/anything/probed")
     assert codes(at_once(live, "call/probed/m")) == {-1008: AT_ONCE}
-    assert sent(box, "/anything/probed") == seen
+    assert sent(box, "/anything/probed") == count
 
     box.fault("/v1/health", "")
     wait_for(lambda: codes(at_once(live, "call/probed/m")) == {0: AT_ONCE})
@@ -247,13 +247,13 @@ def test_batches_and_aggregates_answer_alike_from_every_worker(live: Live) -> No
         {"id": "b", "service": "kept", "method": "never", "params": {}, "optional": True},
     ]
     batches = at_once(live, "batch", verb="POST", json={"calls": calls})
-    assert {(each.status_code, each.json()["code"]) for each in batches} == {(200, 0)}
+    assert {(answer.status_code, answer.json()["code"]) for answer in batches} == {(200, 0)}
     assert {name: part["code"] for name, part in batches[0].json()["data"].items()} == {
         "a": 0,
         "b": -1006,
     }
     pages = at_once(live, "aggregate/page")
-    assert {(each.status_code, each.json()["code"]) for each in pages} == {(200, 0)}
+    assert {(answer.status_code, answer.json()["code"]) for answer in pages} == {(200, 0)}
     assert {name: part["code"] for name, part in pages[0].json()["data"].items()} == {
         "first": 0,
         "second": 0,

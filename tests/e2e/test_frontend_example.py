@@ -47,10 +47,10 @@ def live(box: Sandbox, origin: str, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_product_is_bought_from_a_page_of_another_origin_and_the_vendor_was_paid_once(
     browser: Browser, live: Live, origin: str
 ) -> None:
-    made = live.post("/api/v1/products", json={"name": "Lantern", "price": "12.50", "stock": 3})
-    assert made.status_code == 201
-    seen = Visit(browser, origin, live.url)
-    page = seen.page
+    answer = live.post("/api/v1/products", json={"name": "Lantern", "price": "12.50", "stock": 3})
+    assert answer.status_code == 201
+    visit = Visit(browser, origin, live.url)
+    page = visit.page
     page.goto(f"{origin}/?postern={live.url}")
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password").fill(PASSWORD)
@@ -62,22 +62,22 @@ def test_a_product_is_bought_from_a_page_of_another_origin_and_the_vendor_was_pa
     assert receipt.count('"amount": "12.50"') == 1
     assert '"status": "succeeded"' in receipt
     expect(page.get_by_role("row", name="Lantern")).to_contain_text("2")
-    assert seen.problems == []
-    seen.context.close()
+    assert visit.problems == []
+    visit.context.close()
 
 
 @NEEDS_BROWSER
 def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
     browser: Browser, live: Live, origin: str
 ) -> None:
-    seen = Visit(browser, origin, live.url)
-    page = seen.page
+    visit = Visit(browser, origin, live.url)
+    page = visit.page
     page.goto(f"{origin.replace('127.0.0.1', 'localhost')}/?postern={live.url}")
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("status")).to_contain_text("Postern does not answer")
-    seen.context.close()
+    visit.context.close()
 
 
 def test_the_vendored_files_are_what_they_say() -> None:

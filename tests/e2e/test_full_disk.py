@@ -60,8 +60,8 @@ def disk(live: Live, name: str) -> SmallDisk:
 
 
 def lines(live: Live, event: str) -> list[dict[str, object]]:
-    told = [json.loads(line) for line in live.log.splitlines() if line.startswith("{")]
-    return [line for line in told if line["event"] == event]
+    lines = [json.loads(line) for line in live.log.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
 
 
 def upload(live: Live, size: int) -> requests.Response:
@@ -69,15 +69,17 @@ def upload(live: Live, size: int) -> requests.Response:
 
 
 def stored(live: Live) -> list[Path]:
-    found = disk(live, "files").path.glob("kept/**/*")
-    return [path for path in found if path.is_file()]
+    files = disk(live, "files").path.glob("kept/**/*")
+    return [path for path in files if path.is_file()]
 
 
 def refused(answer: requests.Response) -> None:
-    told = answer.json()
-    assert (answer.status_code, told["code"], told["error"]["retryable"]) == (503, -5001, True), (
-        answer.text
-    )
+    envelope = answer.json()
+    assert (answer.status_code, envelope["code"], envelope["error"]["retryable"]) == (
+        503,
+        -5001,
+        True,
+    ), answer.text
     assert answer.headers["Retry-After"]
 
 
@@ -95,11 +97,11 @@ def test_a_disk_that_is_full_under_the_counts_ends_no_worker_and_is_told_once(li
 
     def seen() -> bool:
         assert {live.call(f"s.m{number}").status_code for number in range(METHODS)} == {200}
-        told = samples(
+        calls = samples(
             requests.get(f"{live.url}/metrics", timeout=10).text, "postern_calls_total", "method"
         )
         whole = (
-            len(told) == METHODS and min(told.values()) >= 2
+            len(calls) == METHODS and min(calls.values()) >= 2
         )  # those that were counted in memory, too
         return whole and len(lines(live, "metrics")) == 2
 

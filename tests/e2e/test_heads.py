@@ -56,10 +56,10 @@ def test_a_head_over_a_limit_is_431_and_names_the_limit(live: Live, raw: bytes, 
     assert (
         b"\r\nX-Postern-Error: headers_too_large\r\n" in answer
     )  # it may have been a proxied request
-    told = envelope(answer)
-    assert (told["code"], told["error"]["type"]) == (-3011, "headers_too_large")
-    assert limit in told["message"]
-    lines = [json.loads(line) for line in live.log.splitlines() if told["request_id"] in line]
+    body = envelope(answer)
+    assert (body["code"], body["error"]["type"]) == (-3011, "headers_too_large")
+    assert limit in body["message"]
+    lines = [json.loads(line) for line in live.log.splitlines() if body["request_id"] in line]
     assert [(line["event"], line["status"], line["code"]) for line in lines] == [
         ("request", 431, -3011)
     ]
@@ -68,11 +68,11 @@ def test_a_head_over_a_limit_is_431_and_names_the_limit(live: Live, raw: bytes, 
 
 def counted(live: Live, status: str) -> float:
     text = live.session.get(f"{live.url}/metrics").text
-    found = re.search(
+    match = re.search(
         rf'postern_http_requests_total\{{method="other",route="none",status="{status}"\}} (\S+)',
         text,
     )
-    return float(found[1]) if found else 0.0
+    return float(match[1]) if match else 0.0
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def counted(live: Live, status: str) -> float:
 def test_a_request_without_one_good_host_is_malformed_and_says_host(
     live: Live, headers: list[str]
 ) -> None:
-    told = envelope(said_to(live, get(*headers)))
-    assert told["code"] == -3001
-    assert "Host" in told["message"]
+    body = envelope(said_to(live, get(*headers)))
+    assert body["code"] == -3001
+    assert "Host" in body["message"]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_raw_utf_8_in_a_query_is_what_its_percent_encoding_is(live: Live, box: S
             [curl, "-s", "-H", proof, url], capture_output=True, timeout=30, check=True
         ).stdout
         assert json.loads(out)["code"] == 0, out
-    asked = [re.sub(r"(key|sig)=[^&]*&?", "", each.target) for each in box.requests]
-    assert len(set(asked)) <= 2 and all(quote(ADDRESS) in target for target in asked), asked
+    targets = [re.sub(r"(key|sig)=[^&]*&?", "", request.target) for request in box.requests]
+    assert len(set(targets)) <= 2 and all(quote(ADDRESS) in target for target in targets), targets
 
 
 def test_raw_utf_8_in_a_path_is_what_its_percent_encoding_is(live: Live) -> None:
@@ -153,18 +153,18 @@ def test_an_app_signs_the_target_as_it_sends_it(live: Live, address: str) -> Non
         "X-Signature": signature,
     }
     lines = [f"{name}: {value}" for name, value in proof.items()]
-    told = envelope(said_to(live, get("Host: x", *lines, line=f"GET {target} HTTP/1.1")))
-    assert told["code"] != -1002, told
-    assert told["code"] in (0, -3003)
+    body = envelope(said_to(live, get("Host: x", *lines, line=f"GET {target} HTTP/1.1")))
+    assert body["code"] != -1002, body
+    assert body["code"] in (0, -3003)
 
 
 @pytest.mark.parametrize(
     "target", [b"/\xff", b"/healthz?a=\xb1\xb1", b"/\xc0\xaf", b"/\xed\xa0\x80"]
 )
 def test_raw_bytes_that_are_not_utf_8_are_refused_by_name(live: Live, target: bytes) -> None:
-    told = envelope(said_to(live, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
-    assert told["code"] == -3001
-    assert "percent-encode" in told["message"]
+    body = envelope(said_to(live, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
+    assert body["code"] == -3001
+    assert "percent-encode" in body["message"]
 
 
 def test_raw_utf_8_reaches_a_proxied_service_as_it_came(live: Live, box: Sandbox) -> None:
@@ -179,6 +179,8 @@ def test_raw_utf_8_reaches_a_proxied_service_as_it_came(live: Live, box: Sandbox
         ),
     )
     [target] = [
-        each.target.encode("latin-1").decode() for each in box.requests if "?q=" in each.target
+        request.target.encode("latin-1").decode()
+        for request in box.requests
+        if "?q=" in request.target
     ]
     assert target.startswith(f"/cgi-bin/{ADDRESS}?q={ADDRESS}&access_token=")

@@ -41,12 +41,12 @@ def pair(tmp_path: Path) -> Iterator[tuple[Live, Sandbox]]:
 def shown(live: Live, name: str) -> tuple[str, str]:
     """Its health and its breaker's state, once it and the list say the same: they may change in between."""
 
-    def told() -> tuple[str, str] | None:
+    def reports() -> tuple[str, str] | None:
         one: dict[str, Any] = live.get(f"/api/v1/services/{name}").json()["data"]
         many = live.get("/api/v1/services").json()["data"]["items"]
         return (one["health"], one["breaker"]) if one in many else None
 
-    both: tuple[str, str] = wait_for(told)
+    both: tuple[str, str] = wait_for(reports)
     return both
 
 

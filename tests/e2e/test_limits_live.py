@@ -77,15 +77,17 @@ def codes(answers: list[requests.Response]) -> Counter[int]:
 
 
 def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(live: Live, box: Sandbox) -> None:
-    made = live.flask("app", "create", "shop", "--allow", "free", "--rate", f"{N}/minute")
-    auth = PosternAuth("shop", re.search(r"^secret: (\S{43})$", made.stdout, re.M)[1])
+    output = live.flask("app", "create", "shop", "--allow", "free", "--rate", f"{N}/minute")
+    auth = PosternAuth("shop", re.search(r"^secret: (\S{43})$", output.stdout, re.M)[1])
 
     answers = at_once(live, ["free/m"] * (3 * N), headers={}, auth=auth)
 
     assert codes(answers) == {0: N, -3008: 2 * N}
     assert len(box.requests) == N
-    told = sorted(int(answer.headers["RateLimit-Remaining"]) for answer in answers if answer.ok)
-    assert told == list(range(N))
+    remaining = sorted(
+        int(answer.headers["RateLimit-Remaining"]) for answer in answers if answer.ok
+    )
+    assert remaining == list(range(N))
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers if not answer.ok)
 
 

@@ -30,9 +30,9 @@ def test_make_run_starts_everything_says_how_to_log_in_and_stops_on_ctrl_c(tmp_p
             ),
             120,
         )
-        said = out.read_text()
-        curl = re.search(r"^\s*(curl .*/api/v1/login .*)$", said, re.M)
-        assert curl, said
+        output = out.read_text()
+        curl = re.search(r"^\s*(curl .*/api/v1/login .*)$", output, re.M)
+        assert curl, output
         wait_for(lambda: _up(port))
         answer = subprocess.run(
             ["bash", "-c", curl[1]], capture_output=True, text=True, timeout=60, check=True

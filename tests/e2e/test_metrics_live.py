@@ -79,9 +79,9 @@ def change(live: Live, box: Sandbox, path: str) -> None:
 
 def kill(live: Live) -> None:
     """One worker, without a word; until its successor serves."""
-    gone = live.workers()[0]
-    os.kill(gone, signal.SIGKILL)
-    wait_for(lambda: gone not in live.workers() and len(live.workers()) == 4)
+    pid = live.workers()[0]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid not in live.workers() and len(live.workers()) == 4)
 
 
 def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(

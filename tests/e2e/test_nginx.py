@@ -141,8 +141,8 @@ def test_ranges_sent_by_nginx_make_the_whole(front: Front, path: str, data: byte
         for at in range(0, len(data), 100_000)
     ]
 
-    assert {each.status_code for each in pieces} == {206}
-    assert b"".join(each.content for each in pieces) == data
+    assert {piece.status_code for piece in pieces} == {206}
+    assert b"".join(piece.content for piece in pieces) == data
     assert pieces[1].headers["Content-Range"] == f"bytes 100000-199999/{len(data)}"
     assert front.get(path, Range="bytes=-3").content == data[-3:]
     assert front.get(path, Range="bytes=1000000-").content == data[1_000_000:]
@@ -157,7 +157,7 @@ def test_every_condition_holds_through_nginx_as_without_it(
         whole.headers["Last-Modified"],
         "Thu, 01 Jan 1970 00:00:00 GMT",
     )
-    asked: list[tuple[dict[str, str], int]] = [
+    conditions: list[tuple[dict[str, str], int]] = [
         ({"If_None_Match": etag}, 304),
         ({"If_None_Match": f"W/{etag}"}, 304),
         ({"If_None_Match": '"other"'}, 200),
@@ -178,7 +178,7 @@ def test_every_condition_holds_through_nginx_as_without_it(
         ({"Range": "lines=0-1"}, 200),
     ]
 
-    for headers, status in asked:
+    for headers, status in conditions:
         answer = front.get(path, **headers)
         assert (answer.status_code, answer.headers["ETag"]) == (status, etag), headers
         assert answer.content == {200: data, 206: data[:2], 304: b""}[status], headers
@@ -196,13 +196,13 @@ def test_what_is_refused_is_refused_in_the_one_shape(front: Front, path: str, da
 def test_nobody_gets_at_the_files_past_postern(front: Front, path: str, file) -> None:
     inside = front.live.get(path).headers["X-Accel-Redirect"]
     assert inside.startswith("/_files/")
-    for asked in (
+    for address in (
         inside,
         "/_files/",
         "/_files/pending/",
         "/_files/../_files" + inside.removeprefix("/_files"),
     ):
-        check(front.get(asked), 404, -3004)
+        check(front.get(address), 404, -3004)
     stolen = front.get(f"{PATH}?q=x", X_Accel_Redirect=inside)
     assert stolen.json()["data"]["items"] == []
 
@@ -222,18 +222,18 @@ def test_a_vendors_answer_cannot_have_nginx_send_files(
 
 
 def test_a_file_whose_bytes_are_gone_is_not_found(front: Front) -> None:
-    kept = front.upload(b"soon gone")
-    inside = front.live.get(f"{PATH}/{kept['id']}").headers["X-Accel-Redirect"]
+    file = front.upload(b"soon gone")
+    inside = front.live.get(f"{PATH}/{file['id']}").headers["X-Accel-Redirect"]
     (Path(front.live.env["FILES_DIR"]) / inside.removeprefix("/_files/")).unlink()
 
-    check(front.get(f"{PATH}/{kept['id']}"), 404, -3004)
+    check(front.get(f"{PATH}/{file['id']}"), 404, -3004)
 
 
 def test_an_upload_is_streamed_through_and_one_that_is_cut_off_leaves_nothing(front: Front) -> None:
     files = Path(front.live.env["FILES_DIR"])
 
     def kept() -> int:
-        return sum(each.is_file() for each in files.rglob("*"))
+        return sum(file.is_file() for file in files.rglob("*"))
 
     before = kept()
     start = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -296,10 +296,10 @@ def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front, name: 
 
 
 def test_an_etag_that_nginx_made_weak_still_guards_a_write(front: Front) -> None:
-    made = front.send(
+    envelope = front.send(
         "POST", "/api/v1/products", json={"name": "lamp", "price": "1", "description": "x" * 5000}
     ).json()
-    path = f"/api/v1/products/{made['data']['id']}"
+    path = f"/api/v1/products/{envelope['data']['id']}"
     read = front.get(path, Accept_Encoding="gzip")
     etag = read.headers["ETag"]
     assert (read.headers["Content-Encoding"], etag[:2]) == ("gzip", "W/")

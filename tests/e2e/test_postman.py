@@ -18,30 +18,30 @@ def read(path: Path) -> Any:
 
 
 def test_the_collection_is_the_openapi_files() -> None:
-    made = collection(read(ROOT / "tests" / "openapi-v1.json"))
+    postman = collection(read(ROOT / "tests" / "openapi-v1.json"))
 
-    assert read(FOLDER / "postern.postman_collection.json") == made, "run: make postman"
+    assert read(FOLDER / "postern.postman_collection.json") == postman, "run: make postman"
     assert read(FOLDER / "postern.postman_environment.json") == environment(), "run: make postman"
 
 
 @NEEDS_NPM
 def test_every_request_of_the_collection_passes_twice(live: Live, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    given = {"base": live.url, "username": "ann", "password": PASSWORD}
+    variables = {"base": live.url, "username": "ann", "password": PASSWORD}
     files = [str(FOLDER / f"postern.postman_{name}.json") for name in ("collection", "environment")]
-    words = [word for name, value in given.items() for word in ("--env-var", f"{name}={value}")]
+    words = [word for name, value in variables.items() for word in ("--env-var", f"{name}={value}")]
     done = run(
         "newman", "run", files[0], "-e", files[1], "--working-dir", str(FOLDER), "-n", "2", "--color", "off", *words,
         "--reporters", "cli,json", "--reporter-json-export", str(report),
     )  # fmt: skip
-    told = read(report)["run"]
+    run_report = read(report)["run"]
 
     assert done.returncode == 0, done.stdout
-    assert told["failures"] == []
-    asked = sum(
+    assert run_report["failures"] == []
+    count = sum(
         len(folder["item"]) for folder in read(FOLDER / "postern.postman_collection.json")["item"]
     )
-    assert told["stats"]["requests"] == {"total": 2 * asked, "pending": 0, "failed": 0}
+    assert run_report["stats"]["requests"] == {"total": 2 * count, "pending": 0, "failed": 0}
 
 
 @NEEDS_NPM
@@ -50,20 +50,20 @@ def test_its_requests_are_signed_where_the_environment_has_an_app(
 ) -> None:
     printed = live.flask("app", "create", "shop", "--allow", "wechat", "--allow", "maps").stdout
     report = tmp_path / "report.json"
-    given = {
+    variables = {
         "base": live.url,
         "app_id": "shop",
         "app_secret": printed.partition("secret: ")[2].split()[0],
         "token": "",
     }
-    words = [word for name, value in given.items() for word in ("--env-var", f"{name}={value}")]
+    words = [word for name, value in variables.items() for word in ("--env-var", f"{name}={value}")]
     done = run(
         "newman", "run", str(FOLDER / "postern.postman_collection.json"), "--folder", "wechat", "--folder", "maps",
         "--folder", "data", "--folder", "products", "--color", "off", *words, "--reporters", "cli,json", "--reporter-json-export", str(report),
     )  # fmt: skip
-    told = read(report)["run"]
+    run_report = read(report)["run"]
 
     assert done.returncode == 0, done.stdout
-    assert told["stats"]["requests"]["total"] > 10
-    sent = told["executions"][0]["request"]["header"]
+    assert run_report["stats"]["requests"]["total"] > 10
+    sent = run_report["executions"][0]["request"]["header"]
     assert {"X-App-Id", "X-Signature"} <= {header["key"] for header in sent}

@@ -107,8 +107,8 @@ def test_redoc_shows_the_file_under_a_prefix(page: Page, root: str) -> None:
 
 
 def test_an_app_signs_the_path_that_it_asks_for(live: Live, root: str) -> None:
-    made = live.flask("app", "create", "shop", "--allow", "maps.*").stdout
-    secret = re.search(r"^secret: (\S+)$", made, re.M)
+    output = live.flask("app", "create", "shop", "--allow", "maps.*").stdout
+    secret = re.search(r"^secret: (\S+)$", output, re.M)
     assert secret
     signed = PosternAuth("shop", secret[1])
     answer = live.session.get(f"{root}/api/v1/call/maps/geocode?address=x", auth=signed, timeout=30)

@@ -52,14 +52,14 @@ def client(live: Live, service: str, **how: Any) -> Any:
     session.set_credentials("ASIAOTHER", "another secret", "another session token")
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **how)
     url = f"https://127.0.0.1:{live.port}/api/v1/proxy/{service}"
-    made = session.create_client("s3", REGION, endpoint_url=url, config=config)
+    s3 = session.create_client("s3", REGION, endpoint_url=url, config=config)
 
     def prepare(request: Any, **_: Any) -> None:
         request.url = request.url.replace("https:", "http:")
         request.headers["X-Postern-Token"] = live.token()
 
-    made.meta.events.register("before-send.s3", prepare)
-    return made
+    s3.meta.events.register("before-send.s3", prepare)
+    return s3
 
 
 @pytest.mark.parametrize("service", PAYLOADS)
@@ -118,8 +118,8 @@ def test_chunks_that_another_has_signed_are_taken_apart(
         "X_Amz_Content_SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
         "X_Amz_Trailer": "x-amz-checksum-crc32",
     }
-    said = put(live, service, chunked(content, 8192, trailers), **how)
-    assert (said.status_code, "BadDigest" in said.text) == (
+    answer = put(live, service, chunked(content, 8192, trailers), **how)
+    assert (answer.status_code, "BadDigest" in answer.text) == (
         403,
         True,
     )  # the checksum is still looked at
@@ -144,8 +144,8 @@ REFUSED = [
 def test_what_is_not_what_it_declares_is_refused_and_never_sent(
     live: Live, s3: S3, service: str, headers: dict[str, str], body: bytes, field: str
 ) -> None:
-    said = put(live, service, body, **headers)
-    assert (said.status_code, list(said.json()["error"]["fields"])) == (400, [field])
+    answer = put(live, service, body, **headers)
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, [field])
     assert s3.requests == 0
 
 
@@ -158,5 +158,5 @@ def test_a_body_that_is_not_the_one_its_sdk_has_hashed_is_refused(live: Live, s3
 
 
 def test_a_body_over_max_upload_is_refused_whole(live: Live, s3: S3) -> None:
-    said = put(live, "signed", iter([b"x" * 1_000_000] * 5))
-    assert (said.status_code, said.json()["code"], s3.requests) == (413, -3007, 0)
+    answer = put(live, "signed", iter([b"x" * 1_000_000] * 5))
+    assert (answer.status_code, answer.json()["code"], s3.requests) == (413, -3007, 0)

@@ -69,10 +69,10 @@ def gate(live: Live, service: str) -> str:
 
 @pytest.fixture
 def session(live: Live) -> Iterator[requests.Session]:
-    with requests.Session() as made:
-        made.trust_env = False
-        made.headers["X-Postern-Token"] = live.token()
-        yield made
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["X-Postern-Token"] = live.token()
+        yield session
 
 
 def openai(live: Live, path: str = "first", **how: Any) -> OpenAI:
@@ -131,19 +131,19 @@ def test_a_sessions_cookies_go_back_to_their_own_vendor_and_to_no_other(
 def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
     live: Live, session: requests.Session
 ) -> None:
-    seen = {
+    forwarded = {
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "api.example:8443",
         "X-Forwarded-Prefix": "/postern",
     }
     url = f"{gate(live, 'first')}/models"
-    answer = session.get(url, headers=seen, allow_redirects=False, timeout=30)
+    answer = session.get(url, headers=forwarded, allow_redirects=False, timeout=30)
     assert (
         answer.headers["Location"]
         == "https://api.example:8443/postern/api/v1/proxy/first/catalog/models"
     )
     answer = session.get(
-        f"{gate(live, 'first')}/login", headers=seen, allow_redirects=False, timeout=10
+        f"{gate(live, 'first')}/login", headers=forwarded, allow_redirects=False, timeout=10
     )
     assert answer.headers["Location"] == "/postern/api/v1/proxy/first/me"
     assert "Path=/postern/api/v1/proxy/first" in answer.headers["Set-Cookie"]
@@ -154,15 +154,15 @@ def test_addresses_in_bodies_lead_to_the_gate_where_the_catalog_says_so(
 ) -> None:
     base = gate(live, "linked")
     url = f"{base}/linked"
-    found = []
+    ids = []
     while url:
         answer = session.get(url, timeout=30)
         page = answer.json()
         assert page["text"].startswith(f"see {first.url}/v1/items ")
         assert "Accept-Ranges" not in answer.headers
-        found += [(item["id"], item["url"]) for item in page["value"]]
+        ids += [(item["id"], item["url"]) for item in page["value"]]
         url = page.get("next")
-    assert found == [(page, f"{base}/items/{page}") for page in range(1, PAGES + 1)]
+    assert ids == [(page, f"{base}/items/{page}") for page in range(1, PAGES + 1)]
     assert {request.headers["accept-encoding"] for request in first.requests} == {"identity"}
     plain = session.get(f"{gate(live, 'first')}/linked", timeout=30)
     assert plain.json()["next"] == f"{first.url}/v1/linked?page=2"

@@ -77,16 +77,16 @@ def ask(live: Live, verb: str, path: str, body: bytes | None = None, **headers: 
         **{name.replace("_", "-"): text for name, text in headers.items()},
     }
     connection.request(verb, f"/api/v1/proxy{path}", body, headers)
-    said = connection.getresponse()
-    result = said.status, said.getheaders(), said.read()
+    response = connection.getresponse()
+    result = response.status, response.getheaders(), response.read()
     connection.close()
     return result
 
 
-def echo(said: Said) -> dict[str, Any]:
-    assert said[0] == 200, said
-    made: dict[str, Any] = json.loads(said[2])
-    return made
+def echo(answer: Said) -> dict[str, Any]:
+    assert answer[0] == 200, answer
+    request: dict[str, Any] = json.loads(answer[2])
+    return request
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def echo(said: Said) -> dict[str, Any]:
 )
 def test_verb_path_query_and_body_pass_as_they_are(live: Live, box: Sandbox, verb: str) -> None:
     target = "/anything/a%20b/%E4%B8%AD//x;y=1?b=2&a=1&a=%7e+%2F&flag&empty="
-    heard = echo(ask(live, verb, f"/rest{target}", b"\x00body\xff" if verb != "GET" else None))
-    assert heard["method"] == verb
+    request = echo(ask(live, verb, f"/rest{target}", b"\x00body\xff" if verb != "GET" else None))
+    assert request["method"] == verb
     assert box.requests[-1].target == f"{target}&key=the-vendors-key"
     assert verb == "GET" or box.requests[-1].body == b"\x00body\xff"
 
@@ -111,21 +111,21 @@ def test_a_question_mark_passes_even_where_nothing_follows_it(
 def test_trace_is_refused_as_its_answer_would_repeat_our_credential(
     live: Live, box: Sandbox
 ) -> None:
-    said = ask(live, "TRACE", "/basic/anything")
-    assert (said[0], dict(said[1])["X-Postern-Error"]) == (405, "method_not_allowed")
+    answer = ask(live, "TRACE", "/basic/anything")
+    assert (answer[0], dict(answer[1])["X-Postern-Error"]) == (405, "method_not_allowed")
     assert box.requests == []
 
 
 def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbox) -> None:
-    heard = echo(ask(
+    headers = echo(ask(
         live, "GET", "/rest/anything", Authorization="Vendor abc", Cookie="a=1; b=2", X_Custom="c", User_Agent="sdk/1",
         Connection="keep-alive, X-Hop", X_Hop="1", Keep_Alive="5", TE="trailers", Proxy_Authorization="Basic eDp5",
         X_Request_ID="r-77", X_Timestamp="1", X_Nonce="2", X_Signature="3",
     ))["headers"]  # fmt: skip
-    assert heard.pop("host") == f"127.0.0.1:{box.port}"
-    heard.pop("accept-encoding", None)
-    heard.pop("traceparent")
-    assert heard == {
+    assert headers.pop("host") == f"127.0.0.1:{box.port}"
+    headers.pop("accept-encoding", None)
+    headers.pop("traceparent")
+    assert headers == {
         "authorization": "Vendor abc", "cookie": "a=1; b=2", "x-custom": "c", "user-agent": "sdk/1",
         "x-request-id": "r-77", "x-team": "tools",
         "x-timestamp": "1", "x-nonce": "2", "x-signature": "3",  # the SDK's own: the proof was a token
@@ -168,8 +168,8 @@ def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key
 
 
 def test_the_token_that_was_the_proof_does_not_go_on(live: Live) -> None:
-    said = live.get("/api/v1/proxy/rest/anything")
-    assert "authorization" not in said.json()["headers"]
+    answer = live.get("/api/v1/proxy/rest/anything")
+    assert "authorization" not in answer.json()["headers"]
 
 
 def test_the_proof_does_not_go_on_as_the_sdks_key_either(live: Live) -> None:
@@ -199,8 +199,8 @@ def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> 
         live, "GET", "/wire/x", Origin="https://tools.example", Accept_Encoding="gzip"
     )
     assert (status, body) == (203, b"\x1f\x8b\x00ab")
-    said = [(name, text) for name, text in headers if name not in ("Connection", "Server", "Date")]
-    assert sorted(said) == [
+    own = [(name, text) for name, text in headers if name not in ("Connection", "Server", "Date")]
+    assert sorted(own) == [
         ("Content-Encoding", "gzip"), ("Content-Length", "5"), ("Content-Type", "text/html"),
         ("ETag", 'W/"x"'), ("Location", "relative"), ("RateLimit-Limit", "9"),
         ("Set-Cookie", "a=1; Path=/api/v1/proxy/wire"),
@@ -224,10 +224,10 @@ def heard(live: Live, wire: Wire, service: str, *lines: str) -> list[str]:
     with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall("\r\n".join(head).encode("latin-1"))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
-    told = wire.heard[-1].decode("latin-1").split("\r\n")
+    head_lines = wire.heard[-1].decode("latin-1").split("\r\n")
     return [
         line
-        for line in told
+        for line in head_lines
         if line.startswith(("X", "x", "Auth", "Cookie")) and "equest-I" not in line
     ]
 
@@ -285,7 +285,7 @@ def test_an_answer_that_has_no_body_is_no_hang_up(live: Live) -> None:
         ask(live, verb, "/rest/ranged", X_Request_ID=f"bodyless-{verb}", **how)
         wait_for(lambda verb=verb: f'"bodyless-{verb}"' in live.log)
     lines = [json.loads(line) for line in live.log.splitlines() if '"bodyless-' in line]
-    assert [each["code"] for each in lines if each["event"] == "attempt"] == [0, 0]
+    assert [attempt["code"] for attempt in lines if attempt["event"] == "attempt"] == [0, 0]
 
 
 def test_redirects_conditions_ranges_and_head_are_the_vendors(live: Live) -> None:
@@ -300,12 +300,12 @@ def test_redirects_conditions_ranges_and_head_are_the_vendors(live: Live) -> Non
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 418, 429, 500, 503])
 def test_a_vendors_error_is_the_vendors_own(live: Live, status: int) -> None:
-    said = ask(live, "GET", f"/rest/fault/status={status}/anything")
-    assert (said[0], json.loads(said[2])) == (
+    answer = ask(live, "GET", f"/rest/fault/status={status}/anything")
+    assert (answer[0], json.loads(answer[2])) == (
         status,
         {"error": f"postern-sandbox was asked for {status}"},
     )
-    assert "x-postern-error" not in {name.lower() for name, _ in said[1]}
+    assert "x-postern-error" not in {name.lower() for name, _ in answer[1]}
 
 
 def test_what_is_safe_is_sent_again_and_nothing_else(live: Live, box: Sandbox) -> None:
@@ -337,21 +337,21 @@ REFUSED = [
 def test_our_own_refusals_keep_the_envelope_and_say_so(
     live: Live, path: str, status: int, kind: str
 ) -> None:
-    said = ask(live, "GET", path)
-    assert (said[0], dict(said[1]).get("X-Postern-Error")) == (status, kind)
-    assert json.loads(said[2])["error"]["type"] == kind
+    answer = ask(live, "GET", path)
+    assert (answer[0], dict(answer[1]).get("X-Postern-Error")) == (status, kind)
+    assert json.loads(answer[2])["error"]["type"] == kind
 
 
 def test_who_has_no_proof_is_refused_by_us(live: Live) -> None:
-    said = requests.get(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
-    assert (said.status_code, said.headers["X-Postern-Error"]) == (401, "unauthenticated")
-    said = requests.options(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
-    assert (said.status_code, said.headers["X-Postern-Error"]) == (401, "unauthenticated")
+    answer = requests.get(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
+    assert (answer.status_code, answer.headers["X-Postern-Error"]) == (401, "unauthenticated")
+    answer = requests.options(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
+    assert (answer.status_code, answer.headers["X-Postern-Error"]) == (401, "unauthenticated")
 
 
 def test_an_upgrade_is_refused_clearly(live: Live, box: Sandbox) -> None:
-    said = ask(live, "GET", "/rest/anything", Connection="Upgrade", Upgrade="websocket")
-    assert (said[0], list(json.loads(said[2])["error"]["fields"])) == (400, ["Upgrade"])
+    answer = ask(live, "GET", "/rest/anything", Connection="Upgrade", Upgrade="websocket")
+    assert (answer[0], list(json.loads(answer[2])["error"]["fields"])) == (400, ["Upgrade"])
     assert box.requests == []
 
 
@@ -361,10 +361,10 @@ def test_a_listed_path_is_open(live: Live) -> None:
 
 
 def test_services_tell_which_paths_may_be_proxied(live: Live) -> None:
-    told = {
-        each["name"]: each["proxy"] for each in live.get("/api/v1/services").json()["data"]["items"]
+    patterns = {
+        item["name"]: item["proxy"] for item in live.get("/api/v1/services").json()["data"]["items"]
     }
-    assert (told["rest"], told["some"]) == (["/*"], ["/v1/*", "/items"])
+    assert (patterns["rest"], patterns["some"]) == (["/*"], ["/v1/*", "/items"])
 
 
 def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live: Live) -> None:
@@ -372,23 +372,23 @@ def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live
         0
     ]
     url = f"{live.url}/api/v1/proxy"
-    said = requests.post(
+    answer = requests.post(
         f"{url}/rest/anything?x=1", data=b"hello", auth=PosternAuth("sdk", secret), timeout=30
     )
-    assert (said.status_code, said.json()["body"]) == (200, "hello")
+    assert (answer.status_code, answer.json()["body"]) == (200, "hello")
     assert not [
         name
-        for name in said.json()["headers"]
+        for name in answer.json()["headers"]
         if name in ("x-app-id", "x-nonce", "x-signature", "x-timestamp")
     ]
-    said = requests.get(f"{url}/some/items", auth=PosternAuth("sdk", secret), timeout=30)
-    assert (said.status_code, said.headers["X-Postern-Error"]) == (403, "forbidden")
+    answer = requests.get(f"{url}/some/items", auth=PosternAuth("sdk", secret), timeout=30)
+    assert (answer.status_code, answer.headers["X-Postern-Error"]) == (403, "forbidden")
 
 
 def test_the_services_quota_counts_proxied_requests(live: Live) -> None:
     ask(live, "GET", "/slow/items")
-    said = ask(live, "GET", "/slow/items")
-    assert (said[0], dict(said[1])["X-Postern-Error"]) == (429, "downstream_quota")
+    answer = ask(live, "GET", "/slow/items")
+    assert (answer[0], dict(answer[1])["X-Postern-Error"]) == (429, "downstream_quota")
 
 
 def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sandbox) -> None:
@@ -399,8 +399,8 @@ def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sa
         )
         assert sock.recv(65536).startswith(b"HTTP/1.1 100")
         sock.sendall(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
-        said = b"".join(iter(lambda: sock.recv(65536), b""))
-    assert b" 200 " in said and box.requests[-1].body == b"abcde"
+        data = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b" 200 " in data and box.requests[-1].body == b"abcde"
     assert "expect" not in box.requests[-1].headers
 
 
@@ -412,15 +412,15 @@ def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(
             f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
             "Transfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\n\r\n".encode()
         )
-        said = b"".join(iter(lambda: sock.recv(65536), b""))
-    assert b" 400 " in said and box.requests == []
+        data = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b" 400 " in data and box.requests == []
 
 
 def test_the_attempt_is_logged_without_query_and_secrets(live: Live) -> None:
     ask(live, "GET", "/rest/anything/logged?token=hunter22")
     wait_for(lambda: '"/anything/logged"' in live.log)
-    made = [json.loads(line) for line in live.log.splitlines() if '"/anything/logged"' in line]
-    assert [each["method"] for each in made] == ["proxy"]
+    lines = [json.loads(line) for line in live.log.splitlines() if '"/anything/logged"' in line]
+    assert [entry["method"] for entry in lines] == ["proxy"]
     assert "hunter22" not in live.log and "the-vendors-key" not in live.log
 
 
@@ -430,8 +430,8 @@ def test_wechatpy_works_by_changing_its_base_url(live: Live, box: Sandbox) -> No
     client = WeChatClient("any", "any", access_token="unused")
     client.API_BASE_URL = f"{live.url}/api/v1/proxy/wechat/cgi-bin/"
     client._http.headers["X-Postern-Token"] = live.token()
-    said = client.post("message/send", data={"touser": "o1", "text": "from wechatpy"})
-    assert said["errcode"] == 0
+    answer = client.post("message/send", data={"touser": "o1", "text": "from wechatpy"})
+    assert answer["errcode"] == 0
     assert json.loads(box.requests[-1].body)["text"] == "from wechatpy"
 
 
@@ -452,7 +452,7 @@ def test_the_openai_sdk_works_by_changing_its_base_url(live: Live) -> None:
 
 def test_the_sdks_trace_goes_on_as_ours(live: Live, box: Sandbox) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    heard = echo(
+    headers = echo(
         ask(
             live,
             "GET",
@@ -461,6 +461,6 @@ def test_the_sdks_trace_goes_on_as_ours(live: Live, box: Sandbox) -> None:
             tracestate="a=1",
         )
     )["headers"]
-    version, trace_id, span_id, _ = heard["traceparent"].split("-")
-    assert (version, trace_id, heard["tracestate"]) == ("00", trace, "a=1")
+    version, trace_id, span_id, _ = headers["traceparent"].split("-")
+    assert (version, trace_id, headers["tracestate"]) == ("00", trace, "a=1")
     assert span_id != "00f067aa0ba902b7"

@@ -55,8 +55,8 @@ def _steps(readme: str) -> list[tuple[str, str]]:
             if line.startswith("$ "):
                 steps.append((line[2:], ""))
             else:
-                command, shown = steps.pop()
-                steps.append((command, f"{shown}\n{line}".strip()))
+                command, output = steps.pop()
+                steps.append((command, f"{output}\n{line}".strip()))
     return steps
 
 
@@ -79,7 +79,7 @@ def _typed(commands: list[str], live: Live, secret: str) -> list[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [each.strip().replace("\r", "") for each in done.stdout.split(MARK)][: len(commands)]
+    return [part.strip().replace("\r", "") for part in done.stdout.split(MARK)][: len(commands)]
 
 
 def _same(expected: str, answer: str) -> bool:

@@ -55,9 +55,9 @@ class Caller:
     def ask(self) -> tuple[str, str]:
         self._connection.request("GET", "/api/v1/call/s/m", headers=self._headers)
         answer = self._connection.getresponse()
-        said = json.loads(answer.read())
-        assert said["code"] == 0, said
-        return said["data"]["headers"]["x-version"], said["data"]["query"]["v"][0]
+        envelope = json.loads(answer.read())
+        assert envelope["code"] == 0, envelope
+        return envelope["data"]["headers"]["x-version"], envelope["data"]["query"]["v"][0]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def box() -> Iterator[Sandbox]:
 def start(
     request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path
 ) -> Iterator[Callable[..., Live]]:
-    made: list[Live] = []
+    servers: list[Live] = []
 
     def make(workers: int = 1, **settings: str) -> Live:
         if workers > 1:
@@ -83,7 +83,7 @@ def start(
         live.session.headers["Connection"] = (
             "close"  # an idle connection would hold up the end of a worker
         )
-        made.append(live)
+        servers.append(live)
         live.start()
         wait_for(
             lambda: live.log.count('"event":"catalog"') >= workers
@@ -91,17 +91,17 @@ def start(
         return live
 
     yield make
-    for live in made:
+    for live in servers:
         live.stop()
 
 
 def taken(live: Live, workers: int, number: int) -> bool:
     """Whether many new connections, which all workers take their share of, see this version only."""
-    seen = set()
+    pids = set()
     for _ in range(4 * workers):
         with Caller(live) as caller:
-            seen.add(caller.ask())
-    return seen == {(str(number), str(number))}
+            pids.add(caller.ask())
+    return pids == {(str(number), str(number))}
 
 
 def problems(live: Live) -> list[str]:
@@ -255,9 +255,9 @@ def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
     with pytest.raises(AssertionError):
         live.restart()
     assert live.process.wait(30) == 1
-    said = live.log.partition("Postern does not start:\n")[2]
-    assert "yaml:9: services.s.methods.n.htpp: unknown key" in said
-    assert "yaml:10: services.s.o: unknown key" in said
+    message = live.log.partition("Postern does not start:\n")[2]
+    assert "yaml:9: services.s.methods.n.htpp: unknown key" in message
+    assert "yaml:10: services.s.o: unknown key" in message
 
 
 def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> None:

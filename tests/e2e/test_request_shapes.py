@@ -96,9 +96,9 @@ def test_each_shape_of_request_has_its_answer_and_its_end_and_reaches_a_vendor_a
     for shape in SHAPES:
         expected, saw = shape.expectation(front)
         box.reset()
-        found = outcome_of(shape, expected, port, trusting.token())
-        if found != expected:
-            wrong.append(f"{shape.name}: {found} instead of {expected}")
+        outcome = outcome_of(shape, expected, port, trusting.token())
+        if outcome != expected:
+            wrong.append(f"{shape.name}: {outcome} instead of {expected}")
         elif (sent := sent_to_vendor(box, saw)) != saw:
             wrong.append(f"{shape.name}: the vendor was sent {sent} instead of {saw}")
     assert not wrong, "\n".join(wrong)
@@ -133,8 +133,8 @@ def caller_of(live: Live, port: int, lines: list[str]) -> tuple[str, str]:
         dialogue.send(get(*(line.encode() for line in lines)))
         answer = dialogue.answer()
     assert isinstance(answer, Answer) and answer.status == 200, answer
-    wanted = answer.headers["x-request-id"]
-    [line] = [json.loads(line) for line in live.log.splitlines() if wanted in line]
+    request_id = answer.headers["x-request-id"]
+    [line] = [json.loads(line) for line in live.log.splitlines() if request_id in line]
     scheme = "https" if "strict-transport-security" in answer.headers else "http"
     return line["address"], scheme
 

@@ -70,10 +70,10 @@ def gate(live: Live, service: str) -> str:
 
 def test_stripe_makes_lists_and_misses_customers(live: Live) -> None:
     client = stripe.StripeClient(live.token(), base_addresses={"api": gate(live, "stripe")})
-    made = client.v1.customers.create({"email": "ann@example.com"})
-    assert made.email == "ann@example.com"
+    customer = client.v1.customers.create({"email": "ann@example.com"})
+    assert customer.email == "ann@example.com"
     listed = client.v1.customers.list().auto_paging_iter()
-    assert [each.id for each in listed] == [f"cus_{page}" for page in range(1, PAGES + 1)]
+    assert [entry.id for entry in listed] == [f"cus_{page}" for page in range(1, PAGES + 1)]
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.customers.retrieve("cus_none")
     assert caught.value.code == "resource_missing"
@@ -82,8 +82,8 @@ def test_stripe_makes_lists_and_misses_customers(live: Live) -> None:
 def test_slack_posts_and_pages_through_channels(live: Live) -> None:
     client = WebClient(live.token(), base_url=f"{gate(live, 'slack')}/api/")
     assert client.chat_postMessage(channel="C1", text="hello")["channel"] == "C1"
-    found = [page["channels"][0]["id"] for page in client.conversations_list(limit=1)]
-    assert found == [f"C{page}" for page in range(1, PAGES + 1)]
+    ids = [page["channels"][0]["id"] for page in client.conversations_list(limit=1)]
+    assert ids == [f"C{page}" for page in range(1, PAGES + 1)]
     with pytest.raises(SlackApiError, match="unknown_method"):
         client.api_call("no.such")
 
@@ -148,8 +148,8 @@ def test_twilio_sends_and_lists_messages_by_another_http_client(live: Live) -> N
             return super().request(method, url, *arguments, headers=headers, **options)
 
     client = TwilioClient(ACCOUNT, "unused", http_client=GateClient())
-    made = client.messages.create(to="+1", from_="+2", body="hello")
-    assert (made.sid, made.body) == ("SM9", "hello")
+    sent = client.messages.create(to="+1", from_="+2", body="hello")
+    assert (sent.sid, sent.body) == ("SM9", "hello")
     assert [message.sid for message in client.messages.list()] == ["SM1", "SM2", "SM3"]
 
 

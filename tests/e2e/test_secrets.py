@@ -27,12 +27,13 @@ def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, database, 
     catalog = catalog_for(box, BROKEN_CREDENTIALS.format(url=box.url))
     live = Live(tmp_path, catalog, LOG_LEVEL="debug", **database()).start()
     try:
-        made = live.flask("app", "create", "shop", "--allow", "*").stdout
-        app_secret = re.search(r"[\w-]{43}", made)[0]
+        output = live.flask("app", "create", "shop", "--allow", "*").stdout
+        app_secret = re.search(r"[\w-]{43}", output)[0]
         login = live.login()
         bearer = {"Authorization": f"Bearer {login['access_token']}"}
-        said = [
-            str(each.headers) + each.text for each in _everything(live, box, bearer, app_secret)
+        texts = [
+            str(answer.headers) + answer.text
+            for answer in _everything(live, box, bearer, app_secret)
         ]
         wait_for(lambda: '"path":"/last"' in live.log)
     finally:
@@ -47,10 +48,10 @@ def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, database, 
         "a secret for tests, 32 bytes or more", "YW5uOmJhc2ljLXBhc3N3b3JkLTEyMw", *vendor_tokens,
     }  # fmt: skip
     assert len(vendor_tokens) >= 2
-    for where in [live.log, *said]:
-        found = [secret for secret in secrets if secret in where]
-        assert not found, (found, where[:2000])
-    assert "Traceback" not in "".join(said)
+    for where in [live.log, *texts]:
+        secrets_there = [secret for secret in secrets if secret in where]
+        assert not secrets_there, (secrets_there, where[:2000])
+    assert "Traceback" not in "".join(texts)
     assert "13812345678" not in live.log and "1381234****" in live.log
 
 

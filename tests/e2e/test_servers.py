@@ -23,12 +23,12 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
 
             def echo(number: int) -> object:
                 live.call("wechat.send_msg", {"touser": f"o{number}", "text": "hi"})
-                made = live.call(
+                answer = live.call(
                     "demo.create_item",
                     {"name": f"item {number}"},
                     headers={"X-Request-ID": f"r{number}"},
                 )
-                return number, made.json()["data"]["name"], made.json()["request_id"]
+                return number, answer.json()["data"]["name"], answer.json()["request_id"]
 
             with ThreadPoolExecutor(24) as pool:
                 answers = list(pool.map(echo, range(96)))
@@ -39,9 +39,9 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
         assert answers == [(number, f"item {number}", f"r{number}") for number in range(96)]
         assert box.tokens_issued == 1
         sent = [
-            json.loads(each.body)["touser"]
-            for each in box.requests
-            if each.path == "/cgi-bin/message/send"
+            json.loads(request.body)["touser"]
+            for request in box.requests
+            if request.path == "/cgi-bin/message/send"
         ]
         assert sorted(sent) == sorted(f"o{number}" for number in range(96))
         assert box.connections < 96, "connections are kept and used again"
@@ -63,7 +63,7 @@ def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent
                     headers=proof,
                     timeout=30,
                 )
-                wait_for(lambda: any(each.path == "/items" for each in box.requests))
+                wait_for(lambda: any(request.path == "/items" for request in box.requests))
                 live.process.terminate()
                 assert slow.result().status_code == 200
             assert live.process.wait(25) == 0, "the graceful time is 30 s"

@@ -50,17 +50,19 @@ class Shared(Live):
 
     def start(self) -> Shared:
         super().start()
-        made = self.flask("app", "create", "shop", "--allow", "demo.*", "--rate", "1000000/minute")
-        self.proof = PosternAuth("shop", re.search(r"[\w-]{43}", made.stdout)[0])
+        output = self.flask(
+            "app", "create", "shop", "--allow", "demo.*", "--rate", "1000000/minute"
+        )
+        self.proof = PosternAuth("shop", re.search(r"[\w-]{43}", output.stdout)[0])
         return self
 
     def connections(self) -> list[requests.Session]:
         """One for each worker, kept open."""
-        found: dict[int, requests.Session] = {}
+        sessions: dict[int, requests.Session] = {}
         extra = []
         until = time.monotonic() + 60
-        while len(found) < WORKERS:
-            assert time.monotonic() < until, f"only {len(found)} workers take connections"
+        while len(sessions) < WORKERS:
+            assert time.monotonic() < until, f"only {len(sessions)} workers take connections"
             session = requests.Session()
             session.trust_env = False
             session.headers["Authorization"] = f"Bearer {self.token()}"
@@ -68,21 +70,21 @@ class Shared(Live):
                 port = answer.raw.connection.sock.getsockname()[1]
                 worker = self._worker(port)
                 assert answer.content
-            if found.setdefault(worker, session) is not session:
+            if sessions.setdefault(worker, session) is not session:
                 extra.append(session)  # kept open, so that the next one is taken by another worker
         for session in extra:
             session.close()
-        return list(found.values())
+        return list(sessions.values())
 
     def _worker(self, port: int) -> int:
         """The process that holds the other end of a connection of ours."""
         ends = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
         local, remote = f"{self.port:04X}", f"{port:04X}"
-        inode = next(each[9] for each in ends if each[1][-4:] == local and each[2][-4:] == remote)
+        inode = next(end[9] for end in ends if end[1][-4:] == local and end[2][-4:] == remote)
         for pid in self.workers():
-            for each in Path(f"/proc/{pid}/fd").iterdir():
+            for file in Path(f"/proc/{pid}/fd").iterdir():
                 try:
-                    if str(each.readlink()) == f"socket:[{inode}]":
+                    if str(file.readlink()) == f"socket:[{inode}]":
                         return pid
                 except FileNotFoundError:
                     continue
@@ -113,7 +115,7 @@ def test_what_one_worker_learns_all_know(start_shared: Start) -> None:
     for first in range(WORKERS):
         signed = shared.proof(requests.Request("GET", path).prepare())
         order = workers[first:] + workers[:first]
-        assert [each.send(signed).status_code for each in order] == [200, 401, 401, 401]
+        assert [worker.send(signed).status_code for worker in order] == [200, 401, 401, 401]
 
     # A write
     products = f"{shared.url}/api/v1/products"
@@ -123,11 +125,11 @@ def test_what_one_worker_learns_all_know(start_shared: Start) -> None:
             reader.get(products)
         assert writer.post(products, json={"name": name, "price": 1}).status_code == 201
         for reader in workers:
-            assert name in [each["name"] for each in reader.get(products).json()["data"]["items"]]
+            assert name in [item["name"] for item in reader.get(products).json()["data"]["items"]]
 
     # A logout
     assert workers[0].post(f"{shared.url}/api/v1/logout", json={}).status_code == 200
-    assert [each.get(products).status_code for each in workers] == [401] * WORKERS
+    assert [worker.get(products).status_code for worker in workers] == [401] * WORKERS
 
 
 class Load:
@@ -210,14 +212,14 @@ def test_redis_stopped_hung_and_restarted_during_load(start_shared: Start, redis
     redis, workers = shared.redis, shared.connections()
 
     def recovered() -> bool:
-        answers = [each.get(f"{shared.url}/readyz").json() for each in workers]
-        return all(each["code"] == 0 and each["data"]["cache"] == "ok" for each in answers)
+        answers = [worker.get(f"{shared.url}/readyz").json() for worker in workers]
+        return all(answer["code"] == 0 and answer["data"]["cache"] == "ok" for answer in answers)
 
     def lose(how: Callable[[], None]) -> None:
         """Until each worker has looked for it."""
         how()
-        for each in workers:
-            each.get(f"{shared.url}/api/v1/products", timeout=30)
+        for worker in workers:
+            worker.get(f"{shared.url}/api/v1/products", timeout=30)
 
     with Load(shared) as load:
         load.during("warm")

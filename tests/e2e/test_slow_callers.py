@@ -128,10 +128,10 @@ def test_a_strangers_request_has_a_time_limit(
 ) -> None:
     answer = answer_to(impatient, begin, drip, 100)
     head, _, body = answer.partition(b"\r\n\r\n")
-    told = json.loads(body)
+    envelope = json.loads(body)
     assert head.startswith(b"HTTP/1.1 400 ") and b"\r\nConnection: close" in head
-    assert told["code"] == -3001 and why in told["message"]
-    assert told["request_id"] in impatient.log
+    assert envelope["code"] == -3001 and why in envelope["message"]
+    assert envelope["request_id"] in impatient.log
 
 
 def test_a_known_callers_body_may_take_longer(impatient: Live) -> None:

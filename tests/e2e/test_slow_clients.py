@@ -61,8 +61,8 @@ def nginx(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ngin
 
 @pytest.fixture(params=["postern", "nginx"])
 def port(live: Live, request: pytest.FixtureRequest) -> int:
-    found: int = live.port if request.param == "postern" else request.getfixturevalue("nginx").port
-    return found
+    port: int = live.port if request.param == "postern" else request.getfixturevalue("nginx").port
+    return port
 
 
 def proof(live: Live) -> bytes:

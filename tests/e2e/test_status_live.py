@@ -67,7 +67,7 @@ def test_any_worker_tells_the_calls_of_all_four_exactly_and_within_seconds(live:
         )
         exact = dict.fromkeys(("caller", "gateway", "rejected"), 0)
         exact |= {"none": CALLS * 3 // 4, "downstream": CALLS // 4}
-        assert wait_for(lambda: all(told == exact for told in pool.map(status, range(16))))
+        assert wait_for(lambda: all(services == exact for services in pool.map(status, range(16))))
 
 
 def test_the_server_tells_no_version_and_its_own_answers_have_the_headers_too(live: Live) -> None:

@@ -50,12 +50,12 @@ class Till:
         return self.live.get(f"/api/v1/products/{product}").json()["data"]["stock"]
 
     def orders(self) -> list[dict[str, Any]]:
-        found, after = [], 0
+        rows, after = [], 0
         while page := self.live.get(f"/api/v1/users/1/orders?limit=100&after={after}").json()[
             "data"
         ]["items"]:
-            found, after = found + page, page[-1]["id"]
-        return found
+            rows, after = rows + page, page[-1]["id"]
+        return rows
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -91,13 +91,16 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
         return "ordered", served(lambda: till.order((pot, 2), (cup, 1), (tea, 1)))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        seen = Counter(pool.map(buy, range(3 * AT_ONCE)))
+        counts = Counter(pool.map(buy, range(3 * AT_ONCE)))
     left = [till.stock(product) for product in (tea, cup, pot)]
 
-    assert set(seen) <= {("reduced", 200), ("reduced", 409), ("ordered", 201), ("ordered", 409)}, (
-        till.live.log
-    )
-    reduced, ordered = seen["reduced", 200], seen["ordered", 201]
+    assert set(counts) <= {
+        ("reduced", 200),
+        ("reduced", 409),
+        ("ordered", 201),
+        ("ordered", 409),
+    }, till.live.log
+    reduced, ordered = counts["reduced", 200], counts["ordered", 201]
     assert len(till.orders()) == ordered
     assert left == [60 - reduced - ordered, 40 - ordered, 1000 - 2 * ordered]
     assert min(left) >= 0
@@ -129,8 +132,8 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
         for pid in (master.pid, *till.live.workers()):
             os.kill(pid, signal.SIGKILL)
     master.wait(30)
-    for each in sold:
-        each.result()
+    for order in sold:
+        order.result()
 
     assert 150 <= len(confirmed) < 500
     if "sqlite" in till.live.env["DATABASE_URL"]:
@@ -139,12 +142,12 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
             assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
     till.live.restart()
-    orders = [each for each in till.orders() if each["items"][0]["product_id"] == first]
-    assert set(confirmed) <= {each["id"] for each in orders}
-    assert all(len(each["items"]) == 2 for each in orders)
+    orders = [order for order in till.orders() if order["items"][0]["product_id"] == first]
+    assert set(confirmed) <= {order["id"] for order in orders}
+    assert all(len(order["items"]) == 2 for order in orders)
     for number, product in enumerate((first, second)):
         assert (
-            till.stock(product) + sum(each["items"][number]["quantity"] for each in orders)
+            till.stock(product) + sum(order["items"][number]["quantity"] for order in orders)
             == 10_000
         )
     assert till.order((first, 1)).status_code == 201

@@ -80,8 +80,8 @@ def breaker_lines(live: Live) -> list[tuple[float, str, str]]:
     """Every change of a worker's circuit: when (Unix seconds), the state, why."""
     lines = [json.loads(line) for line in live.log.splitlines() if '"event":"breaker"' in line]
     return [
-        (datetime.fromisoformat(each["timestamp"]).timestamp(), each["state"], each["why"])
-        for each in lines
+        (datetime.fromisoformat(entry["timestamp"]).timestamp(), entry["state"], entry["why"])
+        for entry in lines
     ]
 
 
@@ -150,7 +150,10 @@ def blow(live: Live, box: Sandbox, workers: int) -> Storm:
     with Callers(live) as callers:
         failing = time.time()
         pause_until(failing + OUTAGE)
-        seen, lines = sum(each.path == "/anything" for each in box.requests), breaker_lines(live)
+        count, lines = (
+            sum(request.path == "/anything" for request in box.requests),
+            breaker_lines(live),
+        )
         box.fault("/anything", "")
         well = time.time()
         pause_until(well + 3 * OPEN_FOR)
@@ -158,7 +161,7 @@ def blow(live: Live, box: Sandbox, workers: int) -> Storm:
     probes = [when for when, state, _ in lines if state == "half_open"]
     early = [when for when in probes if when < opened[-1]]  # before the last worker had heard
     failed = [began for began, code in callers.calls if code == -1004 and began < opened[-1]]
-    kept = [
+    delays = [
         began - well for began, code in callers.calls if code in (-1004, -1007) and began >= well
     ]
     return Storm(
@@ -167,11 +170,11 @@ def blow(live: Live, box: Sandbox, workers: int) -> Storm:
         openings=len(opened),
         closings=sum(state == "closed" for _, state, _ in lines),
         calls=len(failed) - len(early),
-        burst=seen - len(probes),
+        burst=count - len(probes),
         probes=len(probes),
         lasted=well - opened[0],
         refused=sum(code == -1007 for _, code in callers.calls),
-        recovery=max(kept, default=0.0),
+        recovery=max(delays, default=0.0),
         well=sum(code == 0 for began, code in callers.calls if began > well + 2 * OPEN_FOR),
         missed=live.log.count('"event":"store_away"'),
     )

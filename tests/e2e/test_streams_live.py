@@ -65,9 +65,9 @@ SERVICES = """
 
 @pytest.fixture(scope="module")
 def sink() -> Iterator[Sink]:
-    made = Sink()
-    yield made
-    made.close()
+    sink = Sink()
+    yield sink
+    sink.close()
 
 
 @pytest.fixture(scope="module", params=WORKERS)
@@ -105,9 +105,13 @@ def events(answer: requests.Response) -> Iterator[str]:
 
 def lines(live: Live, service: str, fault: str) -> list[dict[str, Any]]:
     """The log's about the attempts of calls with this fault; a stream's is written when its caller may have gone."""
-    made = [json.loads(line) for line in live.log.splitlines() if line.startswith("{")]
-    attempts = [each for each in made if each["event"] == "attempt" and each["service"] == service]
-    return [each for each in attempts if each["params"].get("fault") == fault]
+    lines = [json.loads(line) for line in live.log.splitlines() if line.startswith("{")]
+    attempts = [
+        attempt
+        for attempt in lines
+        if attempt["event"] == "attempt" and attempt["service"] == service
+    ]
+    return [attempt for attempt in attempts if attempt["params"].get("fault") == fault]
 
 
 def go(box: Sandbox) -> None:
@@ -117,12 +121,12 @@ def go(box: Sandbox) -> None:
 def test_events_arrive_one_by_one(live: Live, box: Sandbox) -> None:
     with chat(live, "echo;held") as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
-        seen = []
+        texts = []
         for event in events(answer):
-            seen.append(event)
+            texts.append(event)
             go(box)  # the next one is not sent before this one was seen
-    words = [json.loads(event)["choices"][0]["delta"].get("content") for event in seen[:-1]]
-    assert (words, seen[-1]) == (["one", "two", "three", None], "[DONE]")
+    words = [json.loads(event)["choices"][0]["delta"].get("content") for event in texts[:-1]]
+    assert (words, texts[-1]) == (["one", "two", "three", None], "[DONE]")
 
 
 def test_a_caller_that_hangs_up_frees_the_downstream_connection_long_before_the_read_timeout(

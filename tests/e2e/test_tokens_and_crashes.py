@@ -107,9 +107,9 @@ def test_the_first_calls_on_four_workers_fetch_one_token(
     assert (
         len(
             {
-                each.query["access_token"][0]
-                for each in box.requests
-                if each.path == "/cgi-bin/message/send"
+                request.query["access_token"][0]
+                for request in box.requests
+                if request.path == "/cgi-bin/message/send"
             }
         )
         == 1

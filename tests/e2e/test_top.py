@@ -72,7 +72,7 @@ class Terminal:
     def frame(self) -> list[str]:
         """The last whole picture, without colours."""
         frames = self.reads().split("\x1b[H")[1:]
-        whole = [each for each in frames if each.endswith("\x1b[J")]
+        whole = [frame for frame in frames if frame.endswith("\x1b[J")]
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", whole[-1]).splitlines() if whole else []
 
     def after(self) -> list[object]:
@@ -81,13 +81,13 @@ class Terminal:
 
 @contextmanager
 def terminal(live: Live, columns: int = 80, *words: str) -> Iterator[Terminal]:
-    made = Terminal(live, columns, *words)
+    screen = Terminal(live, columns, *words)
     try:
-        yield made
+        yield screen
     finally:
-        made.process.kill()
-        made.process.wait()
-        os.close(made.main)
+        screen.process.kill()
+        screen.process.wait()
+        os.close(screen.main)
 
 
 def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) -> None:
@@ -100,10 +100,10 @@ def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) ->
             live.call("good.m")
             live.call(f"{BAD}.m")
             live.call(f"{BAD}.no")
-    told = json.loads(measuring.result().stdout)
-    services = {each["service"]: each for each in told["services"]}
+    data = json.loads(measuring.result().stdout)
+    services = {service["service"]: service for service in data["services"]}
     good, bad = services["good"], services[BAD]
-    assert told["seconds"] >= 5
+    assert data["seconds"] >= 5
     assert good["rate"] > 0.1
     assert good["failed"] == 0
     assert 0 < good["p50"] <= good["p99"]
@@ -113,43 +113,43 @@ def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) ->
 
 
 def test_a_terminal_shows_it_live_and_is_left_as_it_was(live: Live) -> None:
-    with terminal(live) as shown:
-        rows = wait_for(lambda: [line for line in shown.frame() if line.startswith("good")])
+    with terminal(live) as screen:
+        rows = wait_for(lambda: [line for line in screen.frame() if line.startswith("good")])
         assert re.fullmatch(
             r"good +\d+\.\d +\S+( ms| s)? +\S+( ms| s)? +\S+ +closed +unknown", rows[0]
         )
-        os.write(shown.main, b"x")  # no key of ours
-        before = len(shown.said)
-        wait_for(lambda: len(shown.reads()) > before)
-        os.write(shown.main, b"q")
-        wait_for(lambda: shown.reads() and shown.process.poll() is not None)
-        assert shown.process.returncode == 0
-        assert shown.after() == shown.before
-        assert shown.reads().endswith("\x1b[?25h\x1b[?1049l")
+        os.write(screen.main, b"x")  # no key of ours
+        before = len(screen.said)
+        wait_for(lambda: len(screen.reads()) > before)
+        os.write(screen.main, b"q")
+        wait_for(lambda: screen.reads() and screen.process.poll() is not None)
+        assert screen.process.returncode == 0
+        assert screen.after() == screen.before
+        assert screen.reads().endswith("\x1b[?25h\x1b[?1049l")
 
 
 def test_control_c_ends_it_without_a_word(live: Live) -> None:
-    with terminal(live) as shown:
-        wait_for(shown.frame)
-        shown.process.send_signal(signal.SIGINT)
-        wait_for(lambda: shown.reads() and shown.process.poll() is not None)
-        assert shown.process.returncode == 0
-        assert shown.after() == shown.before
-        assert "Abort" not in shown.said
-        assert "Traceback" not in shown.said
+    with terminal(live) as screen:
+        wait_for(screen.frame)
+        screen.process.send_signal(signal.SIGINT)
+        wait_for(lambda: screen.reads() and screen.process.poll() is not None)
+        assert screen.process.returncode == 0
+        assert screen.after() == screen.before
+        assert "Abort" not in screen.said
+        assert "Traceback" not in screen.said
 
 
 def test_a_narrow_terminal_shows_what_fits(live: Live) -> None:
-    with terminal(live, 80) as shown:
+    with terminal(live, 80) as screen:
         for columns, header in (
             (60, "SERVICE CALLS/S P99 FAILED BREAKER HEALTH"),
             (40, "SERVICE CALLS/S P99"),
             (24, "SERVI… CALLS/S FAILED"),
         ):
-            shown.resize(columns)
+            screen.resize(columns)
             lines = wait_for(
                 lambda wide=columns: (
-                    max(map(len, shown.frame()), default=999) <= wide and shown.frame()
+                    max(map(len, screen.frame()), default=999) <= wide and screen.frame()
                 )
             )
             assert len(lines) == 4
@@ -165,10 +165,10 @@ def test_without_a_terminal_it_prints_one_table_after_another(live: Live) -> Non
         assert running.stdout is not None
         looks = [json.loads(running.stdout.readline()) for _ in range(3)]
         running.send_signal(signal.SIGINT)
-        said = running.communicate(timeout=30)[1]
-    assert all({each["service"] for each in look["services"]} >= {"good"} for look in looks)
+        output = running.communicate(timeout=30)[1]
+    assert all({service["service"] for service in look["services"]} >= {"good"} for look in looks)
     assert running.returncode == 0
-    assert b"Traceback" not in said
+    assert b"Traceback" not in output
 
 
 @pytest.mark.parametrize(

@@ -54,17 +54,19 @@ def at_once(live: Live, times: int, path: str, **headers: str) -> list[requests.
 
 def test_a_record_written_by_one_worker_is_read_from_any_right_after_the_answer(live: Live) -> None:
     live.call("demo.list_items", headers={"X-Request-ID": "one"})
-    found: list[Any] = [answer.json()["data"] for answer in at_once(live, 16, "/api/v1/calls/one")]
-    assert {each["code"] for each in found} == {0}
-    assert len({json.dumps(each) for each in found}) == 1
+    records: list[Any] = [
+        answer.json()["data"] for answer in at_once(live, 16, "/api/v1/calls/one")
+    ]
+    assert {record["code"] for record in records} == {0}
+    assert len({json.dumps(record) for record in records}) == 1
 
 
 def test_calls_of_all_workers_stand_in_one_list(live: Live) -> None:
     at_once(live, 16, "/api/v1/call/demo/list_items", **{"X-Request-ID": "many"})
     assert wait_for(lambda: len(live.get("/api/v1/calls/many").json()["data"]["more"]) == 15)
     items = live.get("/api/v1/calls?limit=16").json()["data"]["items"]
-    assert [each["started_at"] for each in items] == sorted(
-        (each["started_at"] for each in items), reverse=True
+    assert [item["started_at"] for item in items] == sorted(
+        (item["started_at"] for item in items), reverse=True
     )
 
 

@@ -76,8 +76,8 @@ class Pair:
         return {instance.port for instance in self.consul.instances}
 
     def app(self, name: str, rate: str = "1000000/minute") -> PosternAuth:
-        made = self.one.flask("app", "create", name, "--allow", "*", "--rate", rate)
-        return PosternAuth(name, re.search(r"[\w-]{43}", made.stdout)[0])
+        output = self.one.flask("app", "create", name, "--allow", "*", "--rate", rate)
+        return PosternAuth(name, re.search(r"[\w-]{43}", output.stdout)[0])
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +265,8 @@ def test_an_account_connected_at_one_serves_both_and_no_refresh_token_is_sent_tw
     for number in range(1, 4):
         box.revoke_tokens()
         with ThreadPoolExecutor(ENOUGH) as pool:  # all at once find that their token is stale
-            asked = [pool.submit(send, "GET", url, headers=bearer(pair)) for _ in range(ENOUGH)]
-        assert [future.result().status_code for future in asked] == [200] * ENOUGH
+            futures = [pool.submit(send, "GET", url, headers=bearer(pair)) for _ in range(ENOUGH)]
+        assert [future.result().status_code for future in futures] == [200] * ENOUGH
         assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes) >= number
     assert box.oauth.reused == []
     assert pair.two.send("DELETE", "/api/v1/connections/crm").status_code == 200

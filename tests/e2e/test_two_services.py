@@ -31,8 +31,8 @@ class Example:
         """What it prints once both are up."""
         assert self.process.poll() is None, self.log_file.read_text()
         printed = self.log_file.read_text()
-        found = re.search(r"TOKEN=(\S+)[\s\S]*Ctrl-C", printed)
-        return found[1] if found else ""
+        match = re.search(r"TOKEN=(\S+)[\s\S]*Ctrl-C", printed)
+        return match[1] if match else ""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_order_goes_from_one_to_the_other_and_a_page_is_made_of_both(example:
         page = session.get(f"{users}/api/v1/aggregate/customer_page?id=2", timeout=30)
         parts = page.json()["data"]
         assert parts["user"]["data"]["username"] == "ann"
-        assert [each["id"] for each in parts["orders"]["data"]["items"]] == [1]
+        assert [item["id"] for item in parts["orders"]["data"]["items"]] == [1]
         nobody = session.get(f"{users}/api/v1/call/users/get?id=99", timeout=30)
         assert nobody.json()["code"] == -1006
     servers = children_of(example.process.pid)

@@ -38,11 +38,11 @@ def test_a_vendored_file_is_the_published_one_but_for_logo_and_map(name: str) ->
 def test_the_readme_names_every_package_with_its_version_and_licence() -> None:
     readme = (VENDORED / "README.md").read_text(encoding="utf-8")
     for package in ("swagger-ui-dist", "redoc"):
-        told = json.loads((module(package) / "package.json").read_text(encoding="utf-8"))
-        assert f"| {package} | {told['version']} | {told['license']} |" in readme
+        data = json.loads((module(package) / "package.json").read_text(encoding="utf-8"))
+        assert f"| {package} | {data['version']} | {data['license']} |" in readme
 
 
 def test_nothing_else_is_there() -> None:
-    there = {str(each.relative_to(VENDORED)) for each in VENDORED.rglob("*") if each.is_file()}
+    there = {str(file.relative_to(VENDORED)) for file in VENDORED.rglob("*") if file.is_file()}
 
     assert there == {*FILES, "README.md", "make.sh"}

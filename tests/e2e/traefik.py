@@ -38,11 +38,11 @@ class Traefik:
         self._file.write_text(text, encoding="utf-8")
 
     def start(self) -> Traefik:
-        found = program()
-        assert found
+        path = program()
+        assert path
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [found, f"--configfile={self._file}"], stdout=log, stderr=log, cwd=self._file.parent
+                [path, f"--configfile={self._file}"], stdout=log, stderr=log, cwd=self._file.parent
             )
         wait_for(self._answers)
         return self
