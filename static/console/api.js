@@ -27,10 +27,16 @@ export function loggedIn() {
 }
 
 /** What the token says; Postern asks it itself, each time. */
+function claims() {
+  return tokens && JSON.parse(atob(tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+}
+
 export function isAdmin() {
-  if (tokens === null) return false;
-  const claims = tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-  return JSON.parse(atob(claims)).role === "admin";
+  return claims()?.role === "admin";
+}
+
+export function userId() {
+  return claims()?.sub;
 }
 
 export async function login(username, password) {
@@ -57,11 +63,13 @@ export async function ask(verb, path, body = null, signal = null) {
   return told;
 }
 
-/** POST of any body. Throws AbortError. What comes as a stream of text is told piece by piece; anything else but text is `blob`. */
-export async function send(url, body, headers, signal, tell) {
+/** POST. Throws AbortError. What comes as a stream of text is told piece by piece; anything else but text is `blob`. */
+export async function send({ target, headers, form, file, json }, signal, tell) {
   const began = performance.now();
   const bearer = await token();
-  const response = await fetch(url, { method: "POST", body, headers: { ...headers, Authorization: `Bearer ${bearer}` }, signal, cache: "no-store", credentials: "omit" });
+  const body = form ? new FormData() : file ?? JSON.stringify(json);
+  for (const [name, value] of form ?? []) body.append(name, value);
+  const response = await fetch(target, { method: "POST", body, headers: { ...headers, Authorization: `Bearer ${bearer}` }, signal, cache: "no-store", credentials: "omit" });
   const type = response.headers.get("Content-Type") || "";
   const told = { status: response.status, headers: response.headers };
   if (response.status === 401) end();
@@ -87,6 +95,7 @@ function end() {
   ended();
 }
 
+/** The token of the login, renewed if it is about to end; undefined without one. */
 export async function token() {
   if (tokens && Date.now() > tokens.until) {
     renewing ||= renew().finally(() => { renewing = null; }); // a refresh token is good once

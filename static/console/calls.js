@@ -88,15 +88,22 @@ function details(call) {
     h("h1", {}, `${call.service}.${call.method}`),
     call.code === 0 ? h("p", { class: "good" }, t("succeeded after {}", took))
       : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", call.type, call.code, FAULTS[call.source], took)),
-    call.why ? h("p", {}, h("b", {}, t("Why: ")), english(call.why)) : null,
     quiet(`${moment(call.started_at)} · `, link(["callers", call.caller], call.caller), " · ", h("code", {}, call.request_id)),
     h("p", {}, link(["try", call.service, call.method], t("Try this method")), " · ", link(["services", call.service], t("Service {}", call.service))),
-    h("h2", {}, t("Attempts")),
-    call.attempts.length ? attempts(call) : h("p", {}, t("None: nothing was sent.")),
-    call.events.length ? [h("h2", {}, t("What happened")), table([t("At"), t("What"), t("More")], call.events.map((each) => [ms(each.at_ms), english(each.what), english(detail(each.detail))]))] : [],
+    ...course(call),
     h("h2", {}, t("Parameters")),
     call.params === null ? h("p", {}, t("Too large to be kept."))
       : h("pre", { tabindex: 0, "aria-label": t("Parameters") }, JSON.stringify(call.params, null, 2)),
+  ];
+}
+
+/** Why it failed, what was sent, and what happened around it. */
+export function course(call) {
+  return [
+    call.why ? h("p", {}, h("b", {}, t("Why: ")), english(call.why)) : null,
+    h("h2", {}, t("Attempts")),
+    call.attempts.length ? attempts(call) : h("p", {}, t("None: nothing was sent.")),
+    call.events.length ? [h("h2", {}, t("What happened")), table([t("At"), t("What"), t("More")], call.events.map((each) => [ms(each.at_ms), english(each.what), english(detail(each.detail))]))] : [],
   ];
 }
 

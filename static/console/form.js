@@ -2,17 +2,19 @@
 // Each part is {element, get, set, complain}: get gives its value or undefined, set fills it in, complain shows an answer's problems
 // beside the field and tells whether it could.
 
-import { h } from "./dom.js";
+import { h, quiet } from "./dom.js";
+import { t } from "./texts.js";
 
 const FILES = ["binary", "byte"];
 
 /** The whole form of a method's parameters. get throws SyntaxError while its JSON is none. */
 export function formOf(params, upload) {
   const files = {}; // those that were chosen, by parameter
-  const whole = objectPart("", { properties: params }, { files, upload });
-  const json = h("textarea", { id: "as-json", "aria-label": "Parameters as JSON", rows: 12, spellcheck: "false" });
+  const context = { files, upload, reading: null };
+  const whole = objectPart("", { properties: params }, context);
+  const json = h("textarea", { id: "as-json", "aria-label": t("Parameters as JSON"), rows: 12, spellcheck: "false" });
   const wrong = h("p", { class: "alarm", hidden: true });
-  const toggle = h("button", { type: "button", id: "toggle-json", onclick: turn }, "As JSON");
+  const toggle = h("button", { type: "button", id: "toggle-json", onclick: turn }, t("As JSON"));
   const place = h("div", {}, whole.element);
   let isJson = false;
   function turn() {
@@ -25,13 +27,13 @@ export function formOf(params, upload) {
     } else json.value = JSON.stringify(whole.get() ?? {}, null, 2);
     isJson = !isJson;
     tell("");
-    toggle.textContent = isJson ? "As a form" : "As JSON";
+    toggle.textContent = isJson ? t("As a form") : t("As JSON");
     place.replaceChildren(isJson ? json : whole.element);
-    return json.dispatchEvent(new Event("input", { bubbles: true }));
+    return place.dispatchEvent(new Event("input", { bubbles: true }));
   }
   function parsed() {
     const value = JSON.parse(json.value);
-    if (!isObject(value)) throw new SyntaxError("The parameters are a JSON object.");
+    if (!isObject(value)) throw new SyntaxError(t("The parameters are a JSON object."));
     return value;
   }
   function tell(words) {
@@ -39,8 +41,9 @@ export function formOf(params, upload) {
     wrong.hidden = !words;
   }
   return {
-    element: h("div", {}, Object.keys(params).length ? [place, h("p", {}, toggle)] : h("p", { class: "quiet" }, "It takes no parameters."), wrong),
+    element: h("div", {}, Object.keys(params).length ? [place, h("p", {}, toggle)] : quiet(t("It takes no parameters.")), wrong),
     files,
+    ready: () => context.reading, // all files have been read
     get: () => (isJson ? parsed() : whole.get() ?? {}),
     set: (value) => { whole.set(value); json.value = JSON.stringify(value, null, 2); },
     complain(problems) {
@@ -102,12 +105,12 @@ function listPart(path, rules, context) {
   const own = problemPlace(path);
   const list = h("div", {});
   const name = path.split(".").at(-1);
-  const adder = h("button", { type: "button", id: `add-${path}`, onclick: () => { add(); changed(); parts.at(-1).element.querySelector("input, select, textarea, button")?.focus(); } }, `Add to ${name}`);
+  const adder = h("button", { type: "button", id: `add-${path}`, onclick: () => { add(); changed(); parts.at(-1).element.querySelector("input, select, textarea, button")?.focus(); } }, t("Add to {}", name));
   function add(value) {
     const each = part(`${path}.${parts.length}`, { ...rules.items, needed: true }, context);
     if (value !== undefined) each.set(value);
     parts.push(each);
-    list.append(h("div", { class: "item" }, each.element, h("button", { type: "button", "aria-label": `Remove item ${parts.length} of ${name}`, onclick: () => remove(each) }, "Remove")));
+    list.append(h("div", { class: "item" }, each.element, h("button", { type: "button", "aria-label": t("Remove item {} of {}", parts.length, name), onclick: () => remove(each) }, t("Remove"))));
   }
   function remove(gone) {
     put(parts.filter((each) => each !== gone).map((each) => each.get())); // drawn anew: ids tell the place
@@ -133,10 +136,11 @@ function listPart(path, rules, context) {
 }
 
 /** A file is its base64, with its name and type where the service wants them. */
-function filePart(path, rules, { files }) {
+function filePart(path, rules, context) {
+  const { files } = context;
   const own = problemPlace(path);
   let value;
-  const input = h("input", { id: `param-${path}`, type: "file", required: rules.needed, "aria-describedby": `${path}-hint ${own.id}`, onchange: read });
+  const input = h("input", { id: `param-${path}`, type: "file", required: rules.needed, "aria-describedby": `${path}-hint ${own.id}`, onchange: () => { context.reading = Promise.all([context.reading, read()]); } });
   async function read() {
     const [file] = input.files;
     delete files[path];
@@ -144,6 +148,7 @@ function filePart(path, rules, { files }) {
     if (file) {
       files[path] = file;
       const base64 = await base64Of(file);
+      if (files[path] !== file) return; // another was chosen meanwhile
       value = rules.type === "string" ? base64 : { filename: file.name, content_type: file.type || "application/octet-stream", base64 };
     }
     input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -181,7 +186,7 @@ function scalarPart(path, rules) {
       try {
         return value(element.value, rules);
       } catch {
-        element.setCustomValidity("This is not JSON.");
+        element.setCustomValidity(t("This is not JSON."));
         return undefined;
       }
     },
@@ -192,16 +197,16 @@ function scalarPart(path, rules) {
 
 function title(path, rules) {
   const name = path.split(".").at(-1);
-  return [/^\d+$/.test(name) ? `item ${Number(name) + 1}` : name, rules.needed ? h("span", { class: "quiet" }, " (required)") : null].filter(Boolean);
+  return [/^\d+$/.test(name) ? t("item {}", Number(name) + 1) : name, rules.needed ? h("span", { class: "quiet" }, t(" (required)")) : null].filter(Boolean);
 }
 
 function hint(path, rules) {
-  const hints = [rules.description, kinds(rules), bounds(rules), "example" in rules ? `such as ${text(rules.example)}` : null];
+  const hints = [rules.description, kinds(rules), bounds(rules), "example" in rules ? t("such as {}", text(rules.example)) : null];
   return h("p", { class: "quiet", id: `param-${path}-hint` }, hints.filter(Boolean).join(" · "));
 }
 
 function problemPlace(path) {
-  return h("p", { class: "alarm", id: `param-${path}-error`, hidden: true });
+  return h("p", { class: "alarm", id: `param-${path}-error`, hidden: true, lang: "en" });
 }
 
 function show(place, control, problems) {
@@ -223,7 +228,7 @@ function isObject(value) {
 }
 
 function kinds(rules) {
-  return rules.type || (rules.oneOf || rules.anyOf || []).map(kinds).join(" or ");
+  return rules.type || (rules.oneOf || rules.anyOf || []).map(kinds).join(" | ");
 }
 
 function control(path, rules) {
@@ -233,15 +238,16 @@ function control(path, rules) {
   const choices = rules.enum || (rules.type === "boolean" ? [true, false] : null);
   if (choices) {
     const options = choices.map(text);
-    return h("select", shared, (rules.needed && preset ? options : ["", ...options]).map((each) => h("option", { value: each, selected: each === preset }, each || "(not given)")));
+    return h("select", shared, (rules.needed && preset ? options : ["", ...options]).map((each) => h("option", { value: each, selected: each === preset }, each || t("(not given)"))));
   }
-  if (rules.type === "object" || rules.type === "array") {
-    return h("textarea", { ...shared, rows: 4, spellcheck: "false", placeholder: rules.type === "array" ? "[…]" : "{…}" }, preset);
+  const isLine = rules.type === "string" && !rules.format; // or several: an input would take their ends away
+  if (isLine || rules.type === "object" || rules.type === "array") {
+    const placeholder = { array: "[…]", object: "{…}" }[rules.type];
+    return h("textarea", { ...shared, rows: isLine ? 1 : 4, spellcheck: "false", placeholder, minlength: rules.minLength, maxlength: rules.maxLength }, preset);
   }
   const number = rules.type === "integer" || rules.type === "number";
   return h("input", {
-    ...shared, value: preset, autocomplete: "off", type: number ? "number" : "text", min: rules.minimum, max: rules.maximum,
-    step: rules.type === "integer" ? 1 : number ? "any" : null, minlength: rules.minLength, maxlength: rules.maxLength,
+    ...shared, value: preset, autocomplete: "off", type: number ? "number" : "text", min: rules.minimum, max: rules.maximum, step: rules.type === "integer" ? 1 : "any",
   });
 }
 
@@ -257,8 +263,8 @@ function value(said, rules) {
 
 function bounds(rules) {
   const said = [
-    rules.minimum !== undefined ? `at least ${rules.minimum}` : null, rules.maximum !== undefined ? `at most ${rules.maximum}` : null,
-    rules.maxLength !== undefined ? `up to ${rules.maxLength} characters` : null, rules.pattern ? `like ${rules.pattern}` : null, rules.format,
+    rules.minimum !== undefined ? t("at least {}", rules.minimum) : null, rules.maximum !== undefined ? t("at most {}", rules.maximum) : null,
+    rules.maxLength !== undefined ? t("up to {} characters", rules.maxLength) : null, rules.pattern ? t("like {}", rules.pattern) : null, rules.format,
   ];
   return said.filter(Boolean).join(", ");
 }

@@ -1,60 +1,107 @@
-// A call as a line for a terminal, or a few of a program.
+// A call as lines to paste into a shell, or a file of Python or of node (.mjs): with a login's token, or signed as an app.
 
 import { BASE } from "./api.js";
 
-/** call: {path, params, headers, files, raw}; raw is a file that is the body, or {field, file} of a streamed form. */
+const BOUNDARY = "postern-4f1c9a60b7d2"; // of the form that a shell makes
+
+/** By its name what makes lines of content(call), and whether an app sends it. */
 export const LANGUAGES = { curl, Python: python, JavaScript: javascript };
 
-function curl({ path, params, headers, files, raw }) {
-  const lines = [`curl -s ${quoted(address(path, raw ? params : null))}`, '-H "Authorization: Bearer $TOKEN"', ...Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`)];
-  if (raw?.field) lines.push(`-F ${quoted(`${raw.field}=@${raw.file.name}`)}`);
-  else if (raw) lines.push(`-H ${quoted(`Content-Type: ${typeOf(raw.file)}`)}`, `--data-binary ${quoted(`@${raw.file.name}`)}`);
-  else if (Object.keys(files).length) lines.push(...Object.entries(params).map(([name, value]) => (files[name] ? `-F ${quoted(`${name}=@${files[name].name}`)}` : `--form-string ${quoted(`${name}=${plain(value)}`)}`)));
-  else lines.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(params))}`);
-  return lines.join(" \\\n  ");
+/** {target, headers} and one of json, form and file of {path, params, headers, files, raw}; raw is {file, field}: a streamed form's,
+ * or without a field the body itself. Beside it the parameters stand in the target. */
+export function content({ path, params, headers, files, raw }) {
+  const texts = Object.entries(params).map(([name, value]) => [name, files[name] ?? (typeof value === "string" ? value : JSON.stringify(value))]);
+  const query = raw && texts.length ? `?${new URLSearchParams(texts)}` : "";
+  const own = (type, body) => ({ target: BASE + path + query, headers: { ...headers, ...(type && { "Content-Type": type }) }, ...body });
+  if (raw?.field) return own(null, { form: [[raw.field, raw.file]] });
+  if (raw) return own(typeOf(raw.file), raw);
+  return Object.keys(files).length ? own(null, { form: texts }) : own("application/json", { json: params });
 }
 
-function python({ path, params, headers, files, raw }) {
-  const type = raw && !raw.field ? { "Content-Type": typeOf(raw.file) } : {};
-  const said = pairs({ ...headers, ...type }, quote);
-  const open = (file) => `open(${quote(file.name)}, "rb")`;
-  const rest = [`headers={"Authorization": f"Bearer {token}"${said ? `, ${said}` : ""}}`];
-  if (raw?.field) rest.push(`files={${pairs({ [raw.field]: raw.file }, open)}}`);
-  else if (raw) rest.push(`data=${open(raw.file)}`);
-  else if (Object.keys(files).length) {
-    const texts = Object.fromEntries(Object.entries(params).filter(([name]) => !files[name]));
-    rest.push(`data={${pairs(texts, (each) => quote(plain(each)))}}`, `files={${pairs(files, open)}}`);
-  } else rest.push(`json=${literal(params)}`);
-  return `requests.post(\n    ${quote(address(path, raw ? params : null))},\n    ${rest.join(",\n    ")},\n)`;
+function curl({ target, headers, form, file, json }, asApp) {
+  const said = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
+  const text = quoted(JSON.stringify(json) ?? "");
+  if (!asApp) {
+    const body = form ? form.map(([name, value]) => (isFile(value)
+      ? `-F ${quoted(`${name}=@"${value.name.replace(/["\\]/g, "\\$&")}";type=${typeOf(value)}`)}` : `--form-string ${quoted(`${name}=${value}`)}`))
+      : [file ? `--data-binary ${quoted(`@${file.name}`)}` : `-d ${text}`];
+    return [`curl -s ${quoted(location.origin + target)}`, '-H "Authorization: Bearer $TOKEN"', ...said, ...body].join(" \\\n  ");
+  }
+  if (form) said.push(`-H 'Content-Type: multipart/form-data; boundary=${BOUNDARY}'`);
+  return `${file ? `BODY=${quoted(file.name)}` : `BODY=$(mktemp)\n${form ? shellForm(form) : `printf %s ${text}`} > "$BODY"`}
+TARGET=${quoted(target)} TIME=$(date +%s) NONCE=$(openssl rand -hex 16)
+HASH=$(openssl dgst -sha256 -r < "$BODY" | cut -c1-64)
+SIGNATURE=$(printf 'POST\\n%s\\n%s\\n%s\\n%s' "$TARGET" $TIME $NONCE $HASH | openssl dgst -sha256 -r -hmac "$APP_SECRET" | cut -c1-64)
+curl -s "${location.origin}$TARGET" -H "X-App-Id: $APP_ID" -H "X-Timestamp: $TIME" -H "X-Nonce: $NONCE" \\
+  ${['-H "X-Content-SHA256: $HASH" -H "X-Signature: $SIGNATURE"', ...said, '--data-binary "@$BODY"'].join(" \\\n  ")}`;
+}
+
+/** As it goes over the wire, so that it has a hash. */
+function shellForm(form) {
+  const inName = (text) => text.replace(/["\r\n]/g, encodeURIComponent);
+  const lines = (...texts) => `  printf '%s\\r\\n' --${BOUNDARY}${texts.map((each) => ` ${quoted(each)}`).join("")}\n`;
+  const parts = form.map(([name, value]) => {
+    const head = `Content-Disposition: form-data; name="${inName(name)}"`;
+    if (!isFile(value)) return lines(head, "", value);
+    return `${lines(`${head}; filename="${inName(value.name)}"`, `Content-Type: ${typeOf(value)}`, "")}  cat < ${quoted(value.name)}\n  printf '\\r\\n'\n`;
+  });
+  return `{\n${parts.join("")}  printf '%s\\r\\n' --${BOUNDARY}--\n}`;
+}
+
+function python({ target, headers, form, file, json }, asApp) {
+  const open = (each) => `open(${quote(each.name)}, "rb")`;
+  const some = (files, f) => `{${pairs(form.filter(([, value]) => isFile(value) === files), f)}}`;
+  const rest = form ? `data=${some(false, quote)},\n    files=${some(true, (each) => `(${quote(each.name)}, ${open(each)}, ${quote(typeOf(each))})`)}`
+    : file ? `data=${open(file)}.read()` : `json=${literal(json)}`;
+  const said = pairs(Object.entries(headers), quote);
+  return `${asApp ? "import hashlib, hmac, os, secrets, time" : "import os"}
+import requests
+${asApp ? `
+def sign(request):
+    body = request.body or b""
+    digest = hashlib.sha256(body if isinstance(body, bytes) else body.encode()).hexdigest()
+    now, nonce = str(int(time.time())), secrets.token_hex(16)
+    text = "\\n".join(["POST", request.path_url, now, nonce, digest])
+    request.headers.update({
+        "X-App-Id": os.environ["APP_ID"], "X-Timestamp": now, "X-Nonce": nonce, "X-Content-SHA256": digest,
+        "X-Signature": hmac.new(os.environ["APP_SECRET"].encode(), text.encode(), "sha256").hexdigest(),
+    })
+    return request
+` : ""}
+response = requests.post(
+    ${quote(location.origin + target)},
+    headers={${asApp ? `${said}},\n    auth=sign` : `"Authorization": "Bearer " + os.environ["TOKEN"]${said && `, ${said}`}}`},
+    ${rest},
+)
+print(response.text)`;
+}
+
+function javascript({ target, headers, form, file, json }, asApp) {
+  const open = (each) => `new Blob([readFileSync(${quote(each.name)})], { type: ${quote(typeOf(each))} })`;
+  const fields = form?.map(([name, value]) => `form.append(${quote(name)}, ${isFile(value) ? `${open(value)}, ${quote(value.name)}` : quote(value)});\n`);
+  const said = pairs(Object.entries(headers), quote);
+  return `${asApp ? 'import crypto from "node:crypto";\n' : ""}${form || file ? 'import { readFileSync } from "node:fs";\n' : ""}${form ? `const form = new FormData();\n${fields.join("")}` : ""}
+const request = new Request(${quote(location.origin + target)}, {
+  method: "POST",
+  headers: { ${asApp ? said : `Authorization: \`Bearer \${process.env.TOKEN}\`${said && `, ${said}`}`} },
+  body: ${form ? "form" : file ? open(file) : `JSON.stringify(${JSON.stringify(json)})`},
+});
+${asApp ? `const body = Buffer.from(await request.clone().arrayBuffer());
+const hash = crypto.createHash("sha256").update(body).digest("hex");
+const text = ["POST", ${quote(target)}, Math.floor(Date.now() / 1000), crypto.randomUUID(), hash];
+const signature = crypto.createHmac("sha256", process.env.APP_SECRET).update(text.join("\\n")).digest("hex");
+const names = ["X-App-Id", "X-Timestamp", "X-Nonce", "X-Content-SHA256", "X-Signature"];
+[process.env.APP_ID, ...text.slice(2), signature].forEach((value, at) => request.headers.set(names[at], value));
+const response = await fetch(request, { body });` : "const response = await fetch(request);"}
+console.log(await response.text());`.trimStart();
 }
 
 function pairs(given, f) {
-  return Object.entries(given).map(([name, value]) => `${quote(name)}: ${f(value)}`).join(", ");
+  return given.map(([name, value]) => `${quote(name)}: ${f(value)}`).join(", ");
 }
 
-function javascript({ path, params, headers, files, raw }) {
-  const said = { ...headers };
-  let [before, body] = ["", "form"];
-  if (raw && !raw.field) body = "file";
-  else if (raw) before = `const form = new FormData();\nform.append(${quote(raw.field)}, file);\n`;
-  else if (Object.keys(files).length) {
-    before = `const form = new FormData();\n${Object.entries(params).map(([name, value]) => `form.append(${quote(name)}, ${files[name] ? "file" : quote(plain(value))});\n`).join("")}`;
-  } else {
-    said["Content-Type"] = "application/json";
-    body = `JSON.stringify(${JSON.stringify(params)})`;
-  }
-  const own = pairs(said, quote);
-  return `${before}const response = await fetch(${quote(address(path, raw ? params : null))}, {\n  method: "POST",\n  headers: { Authorization: \`Bearer \${token}\`${own ? `, ${own}` : ""} },\n  body: ${body},\n});`;
-}
-
-/** Where a file is the body, the parameters stand in the address. */
-export function address(path, params) {
-  const query = new URLSearchParams(Object.entries(params || {}).map(([name, value]) => [name, plain(value)]));
-  return `${location.origin}${BASE}${path}${query.size ? `?${query}` : ""}`;
-}
-
-export function plain(value) {
-  return typeof value === "string" ? value : JSON.stringify(value);
+function isFile(value) {
+  return value instanceof File;
 }
 
 function typeOf(file) {
@@ -69,8 +116,6 @@ function quoted(text) {
 
 function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "object") return `{${pairs(value, literal)}}`;
-  return JSON.stringify(value);
+  if (typeof value === "object" && value) return `{${pairs(Object.entries(value), literal)}}`;
+  return typeof value === "string" ? quote(value) : { null: "None", true: "True", false: "False" }[value] ?? value;
 }

@@ -1,150 +1,168 @@
-// Try a method: its form, the same call as a line, and what came of it.
+// Try a method: its form, the same call as lines to paste, and what came of it.
 
-import { get, send } from "./api.js";
-import { fill, h, labelled, link, ms, say, select } from "./dom.js";
+import { get, send, userId } from "./api.js";
+import { course } from "./calls.js";
+import { away, clock, english, fill, h, labelled, link, ms, quiet, say, searchBox, select } from "./dom.js";
 import { formOf } from "./form.js";
-import { address, LANGUAGES, plain } from "./lines.js";
+import { content, LANGUAGES } from "./lines.js";
+import { t } from "./texts.js";
 
 const TOLD = ["X-Attempts", "X-Cache", "X-Fallback", "Idempotency-Replayed", "Server-Timing", "Retry-After", "RateLimit-Remaining"];
 const MAX_HISTORY = 20;
-const TOKEN = /"(?:[^"\\]|\\.)*"(?=\s*:)|"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
+const MAX_FOUND = 30; // methods
+const MAX_COLOURED = 200_000; // characters
+const TRIES = 10; // a second apart: a call's record is written beside it
+const TOKEN = /"(?:[^"\\]|\\.)*"|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
 
-const kept = {}; // of each method what was sent last, and the section with its answer
-const history = []; // the newest first: {service, method, params, outcome}
+const past = h("ol", { class: "names", id: "history" }); // what was sent in this tab, the newest first
+let sections = {}; // by method, with all that was typed, chosen and answered there
+let owner = null;
 
 export async function draw(main, service, method) {
   const known = await get("/api/v1/services");
   const items = known.items.filter((each) => each.methods.length); // one may only pass requests on
-  if (!items.length) return fill(main, h("h1", {}, "Try a method"), h("p", {}, "There is no method that you may call."));
+  if (!items.length) return fill(main, h("h1", {}, t("Try a method")), h("p", {}, t("There is no method that you may call.")));
+  if (owner !== userId()) {
+    owner = userId();
+    sections = {};
+    fill(past);
+  }
   const chosen = items.find((each) => each.name === service) || items[0];
   const one = chosen.methods.find((each) => each.name === method) || chosen.methods[0];
   return fill(main,
-    h("h1", {}, "Try a method"),
+    h("h1", {}, t("Try a method")), finder(items),
     h("div", { class: "choice" },
-      chooser("Service", items.map((each) => each.name), chosen.name, (name) => go(name)),
-      chooser("Method", chosen.methods.map((each) => each.name), one.name, (name) => go(chosen.name, name))),
-    one.summary ? h("p", {}, one.summary) : null,
-    parts(chosen.name, one));
+      chooser(t("Service"), "service", items, chosen, (name) => go(name)), chooser(t("Method"), "method", chosen.methods, one, (name) => go(chosen.name, name))),
+    h("p", {}, one.summary),
+    sectionOf(chosen.name, one).element,
+    h("h2", {}, t("What you sent in this tab")), past);
 }
 
 function go(...names) {
   location.hash = `#/try/${names.map(encodeURIComponent).join("/")}`;
 }
 
-function chooser(label, names, chosen, choose) {
-  return labelled(label, select(`choose-${label}`, names.map((name) => [name, name]), chosen, { onchange: (event) => choose(event.target.value) }));
+function chooser(label, id, items, chosen, choose) {
+  return labelled(label, select(`choose-${id}`, items.map(({ name }) => [name, name]), chosen.name, { onchange: (event) => choose(event.target.value) }));
 }
 
-function parts(service, method) {
+function finder(services) {
+  const methods = services.flatMap((service) => service.methods.map(({ name, summary }) => [service.name, name, summary]));
+  const list = h("ul", { class: "names" });
+  const seek = (text) => methods.filter(([service, name, summary]) => text && `${service}.${name} ${summary}`.toLowerCase().includes(text.toLowerCase()));
+  return [searchBox(t("Search"), "", (text) => fill(list, seek(text).slice(0, MAX_FOUND).map(([service, name, summary]) => (
+    h("li", {}, link(["try", service, name], `${service}.${name}`), ` ${summary}`))))), list];
+}
+
+/** The one that is there, unless the catalog has changed the method since. */
+function sectionOf(service, method) {
   const name = `${service}.${method.name}`;
-  const before = kept[name] || {};
+  const key = JSON.stringify(method);
+  const old = sections[name];
+  if (old?.key !== key) {
+    sections[name] = { key, ...section(service, method) };
+    if (old) sections[name].set(old.params());
+  }
+  return sections[name];
+}
+
+function section(service, method) {
+  const name = `${service}.${method.name}`;
   const path = `/api/v1/call/${encodeURIComponent(service)}/${encodeURIComponent(method.name)}`;
-  const line = h("pre", { tabindex: 0, "aria-label": "curl" });
+  const line = h("pre", { tabindex: 0 });
+  const needs = quiet();
   const language = select("language", Object.keys(LANGUAGES).map((each) => [each, each]), "curl", { onchange: () => show() });
-  const answer = before.answer || h("section", { id: "answer", "aria-label": "Answer" });
-  const past = h("ol", { class: "names", id: "history" });
+  const as = select("as", [["", t("my login")], ["app", t("an app")]], "", { onchange: () => show() });
+  const answer = h("section", { id: "answer", "aria-label": t("Answer") });
   const params = formOf(method.params, method.upload);
   const file = h("input", { id: "upload", type: "file", required: true });
   const field = h("input", { id: "upload-field", value: "file", required: true });
   const headers = headerFields(method);
-  const button = h("button", { class: "main" }, "Send");
-  const cancel = h("button", { type: "button", id: "cancel", hidden: true }, "Cancel");
-  const isStreamed = ["multipart", "raw"].includes(method.upload);
-  const form = h("form", { onsubmit: (event) => { event.preventDefault(); submit(); } }, params.element,
-    isStreamed ? [method.upload === "multipart" ? labelled("Field of the form", field) : null, labelled("File", file)] : null,
-    h("details", {}, h("summary", {}, "Headers"), headers.map((each) => labelled(each.name, each))),
+  const button = h("button", { class: "main" }, t("Send"));
+  const cancel = h("button", { type: "button", id: "cancel", hidden: true }, t("Cancel"));
+  const isForm = method.upload === "multipart";
+  const isStreamed = isForm || method.upload === "raw";
+  let last = {}; // the parameters when they could be read
+  const form = h("form", { oninput: () => show(), onsubmit: (event) => { event.preventDefault(); submit(); } }, params.element,
+    isForm ? labelled(t("Field of the form"), field) : null, isStreamed ? labelled(t("File"), file) : null,
+    h("details", {}, h("summary", {}, t("Headers")), headers.map((each) => labelled(each.name, each))),
     h("p", { class: "states" }, button, cancel));
-  if (before.params) params.set(before.params);
 
-  function call(given) {
-    const raw = isStreamed && file.files[0] ? { file: file.files[0], field: method.upload === "multipart" ? field.value : null } : null;
+  function call() {
+    const raw = isStreamed && file.files[0] ? { file: file.files[0], field: isForm && field.value } : null;
     const said = Object.fromEntries(headers.filter((each) => each.value).map((each) => [each.name, each.value]));
-    return { path, params: given, headers: said, files: method.upload === "form" ? params.files : {}, raw };
+    return content({ path, params: last, headers: said, files: method.upload === "form" ? params.files : {}, raw });
   }
   function show() {
     try {
-      line.textContent = LANGUAGES[language.value](call(params.get()));
-      line.setAttribute("aria-label", language.value);
+      last = params.get();
+      line.textContent = LANGUAGES[language.value](call(), as.value);
     } catch { // the JSON is being written
       line.textContent = "";
     }
+    line.setAttribute("aria-label", language.value);
+    needs.textContent = t("In the environment: {}", as.value ? "APP_ID, APP_SECRET" : "TOKEN");
     answer.classList.add("stale");
   }
-  async function submit(given = null) {
+  function set(given) {
+    params.set(given);
+    show();
+  }
+  async function submit() {
     try {
-      if (given) params.set(given);
-      given = params.get();
+      await params.ready();
+      last = params.get();
     } catch (error) {
       return params.complain([error.message]);
     }
-    if (!form.reportValidity()) return undefined;
-    kept[name] = { params: given, answer };
+    if (button.disabled || !form.reportValidity()) return undefined; // it is sent once
+    const given = last;
     const ends = new AbortController();
     cancel.onclick = () => ends.abort();
     button.disabled = true;
     cancel.hidden = false;
-    say("Sending");
+    say(t("Sending"));
     let said = "";
-    const live = h("pre", { tabindex: 0, "aria-label": "Answer so far" });
+    let outcome;
+    const live = h("pre", { tabindex: 0, "aria-label": t("Answer so far") });
     try {
-      const told = await send(...request(call(given)), ends.signal, (piece) => {
-        if (!said) fill(answer, h("h2", {}, "Answer so far"), live);
+      const told = await send(call(), ends.signal, (piece) => {
+        if (!said) fill(answer, h("h2", {}, t("Answer so far")), live);
         said += piece;
         live.append(piece);
       });
       params.complain(told.answer.error?.fields ?? {});
-      fill(answer, shown(told, (next) => submit(next)));
-      note(given, succeeded(told) ? `HTTP ${told.status}` : told.answer.error?.type ?? `HTTP ${told.status}`);
-      say(succeeded(told) ? "It succeeded" : `It failed: ${told.answer.message}`);
+      fill(answer, shown(told, (next) => { set(next); submit(); }));
+      outcome = succeeded(told) ? `HTTP ${told.status}` : told.answer.error?.type ?? `HTTP ${told.status}`;
+      say(succeeded(told) ? t("It succeeded") : t("It failed: {}", told.answer.message));
     } catch (error) {
-      const why = error.name === "AbortError" ? "Cancelled." : `Postern does not answer: ${error.message}`;
-      answer.prepend(h("p", { class: "alarm", role: "alert" }, why));
+      outcome = error.name === "AbortError" ? t("Cancelled.") : t("Postern does not answer: {}", error.message);
+      answer.prepend(h("p", { class: "alarm", role: "alert" }, outcome));
       if (!said) answer.replaceChildren(answer.firstChild);
-      note(given, why);
-    } finally {
-      button.disabled = false;
-      cancel.hidden = true;
-      answer.classList.remove("stale");
     }
-    return undefined;
+    button.disabled = false;
+    cancel.hidden = true;
+    answer.classList.remove("stale");
+    past.prepend(h("li", {}, h("button", { type: "button", class: "plain", onclick: () => again(given) }, `${clock(Date.now())} ${name}`), ` ${outcome}`));
+    return past.children[MAX_HISTORY]?.remove();
   }
-  function note(given, outcome) {
-    history.unshift({ name, given, outcome, at: new Date().toLocaleTimeString() });
-    history.length = Math.min(history.length, MAX_HISTORY);
-    tellHistory();
+  function again(given) {
+    sections[name].set(given);
+    go(service, method.name);
   }
-  function tellHistory() {
-    fill(past, history.map((each) => h("li", {}, h("button", { type: "button", class: "plain", onclick: () => again(each) }, `${each.at} ${each.name}`), ` ${each.outcome}`)));
-  }
-  function again(each) {
-    kept[each.name] = { ...kept[each.name], params: each.given };
-    if (each.name === name) params.set(each.given), show();
-    else go(...each.name.split("."));
-  }
-  form.addEventListener("input", show);
   show();
-  tellHistory();
-  return h("div", { class: "sides" }, form, h("div", {},
-    h("h2", {}, "The same as"), h("p", { class: "states" }, labelled("Language", language), copier(() => line.textContent)), line, answer,
-    h("details", { open: history.length > 0 }, h("summary", {}, "What you sent in this tab"), past)));
-}
-
-/** What send takes: path, body, headers. A chosen file goes as a form's or as the body, all else as JSON. */
-function request({ path, params, headers, files, raw }) {
-  if (raw && !raw.field) return [address(path, params), raw.file, headers];
-  if (!raw && !Object.keys(files).length) return [address(path), JSON.stringify(params), { ...headers, "Content-Type": "application/json" }];
-  const form = new FormData();
-  if (raw) form.append(raw.field, raw.file);
-  else for (const [name, value] of Object.entries(params)) form.append(name, files[name] ?? plain(value));
-  return [address(path, raw ? params : null), form, headers];
+  const element = h("div", { class: "sides" }, form, h("div", {},
+    h("h2", {}, t("The same as")),
+    h("div", { class: "row" }, labelled(t("Language"), language), labelled(t("As"), as), copier(() => line.textContent)), line, needs, answer));
+  return { element, set, params: () => last };
 }
 
 function headerFields({ paginates }) {
   const own = (name, rest) => h("input", { id: `header-${name}`, name, autocomplete: "off", ...rest });
   return [
-    own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: "seconds" }),
-    paginates ? h("select", { id: "header-X-Paginate", name: "X-Paginate" }, h("option", { value: "" }, "one page"), h("option", { value: "all" }, "all")) : null,
-  ].filter(Boolean);
+    own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: t("seconds") }),
+    ...(paginates ? [select("X-Paginate", [["", t("one page")], ["all", t("all")]], "")] : []),
+  ];
 }
 
 /** What is streamed is in no envelope. */
@@ -156,28 +174,49 @@ function shown(told, goOn) {
   const { status, headers, answer, blob, ms: took } = told;
   const id = headers.get("X-Request-ID");
   const more = TOLD.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name)}`);
-  const body = typeof answer === "string" ? answer : JSON.stringify(answer, null, 2);
+  const isText = typeof answer === "string";
+  const body = isText ? answer : JSON.stringify(answer, null, 2);
+  const happened = h("div", {});
+  tellCourse(happened, id);
   return [
-    h("h2", {}, "Answer"),
-    h("p", { class: succeeded(told) ? "good" : "alarm" }, `HTTP ${status} after ${ms(took)}`, answer.error ? `: ${answer.message}` : ""),
-    h("p", { class: "states" }, link(["calls", id], "What happened to this call"), copier(() => body),
-      answer.next ? h("button", { type: "button", id: "next-page", onclick: () => goOn(answer.next) }, "Next page") : null),
-    more.length ? h("pre", { tabindex: 0, "aria-label": "Headers of the answer" }, more.join("\n")) : null,
-    blob || answer.data?.base64 ? preview(blob || bytesOf(answer.data)) : null,
-    h("details", { open: true }, h("summary", {}, "Body"), h("pre", { tabindex: 0, "aria-label": "Answer" }, typeof answer === "string" ? body : coloured(body))),
+    h("h2", {}, t("Answer")),
+    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)), answer.error ? [": ", english(answer.message)] : ""),
+    h("p", { class: "states" }, link(["calls", id], t("What happened to this call")), copier(() => body),
+      answer.next ? h("button", { type: "button", id: "next-page", onclick: () => goOn(answer.next) }, t("Next page")) : null),
+    more.length ? h("pre", { tabindex: 0, "aria-label": t("Headers of the answer") }, more.join("\n")) : null,
+    preview(blob || bytesOf(answer.data)),
+    h("details", { open: true }, h("summary", {}, t("Body")),
+      h("pre", { tabindex: 0, "aria-label": t("Answer") }, isText || body.length > MAX_COLOURED ? body : coloured(body))),
+    h("details", { open: true }, h("summary", {}, t("What happened")), happened),
   ];
 }
 
-function bytesOf({ base64, content_type: type }) {
-  return new Blob([Uint8Array.from(atob(base64), (each) => each.charCodeAt(0))], { type });
+/** Of a request that was no call, as its body was no JSON, there is no record. */
+async function tellCourse(place, id, tries = TRIES) {
+  try {
+    const { more, ...first } = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
+    fill(place, [first, ...more].flatMap(course));
+  } catch (error) {
+    if (tries > 1 && error.status === 404) setTimeout(() => tellCourse(place, id, tries - 1), 1000);
+    else fill(place, away(error));
+  }
+}
+
+function bytesOf(data) {
+  try {
+    return new Blob([Uint8Array.from(atob(data.base64), (each) => each.charCodeAt(0))], { type: data.content_type });
+  } catch { // it only has that name
+    return null;
+  }
 }
 
 /** A picture is drawn, not loaded: the page's policy takes pictures from its own files only. */
 function preview(blob) {
-  const place = h("p", {}, h("a", { href: URL.createObjectURL(blob), download: "answer" }, `Save the ${blob.size} bytes`));
+  if (!blob) return null;
+  const place = h("p", {}, h("a", { href: URL.createObjectURL(blob), download: "answer" }, t("Save the {} bytes", blob.size)));
   if (blob.type.startsWith("image/")) {
     createImageBitmap(blob).then((picture) => {
-      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": "The picture of the answer" });
+      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": t("The picture of the answer") });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       place.prepend(canvas);
     }, () => {}); // not a picture that a browser knows
@@ -189,7 +228,7 @@ function coloured(json) {
   const pieces = [];
   let from = 0;
   for (const { 0: token, index } of json.matchAll(TOKEN)) {
-    const kind = token[0] !== '"' ? "literal" : /^\s*:/.test(json.slice(index + token.length, index + token.length + 2)) ? "key" : "text";
+    const kind = token[0] !== '"' ? "literal" : json[index + token.length] === ":" ? "key" : "text";
     pieces.push(json.slice(from, index), h("span", { class: kind }, token));
     from = index + token.length;
   }
@@ -200,11 +239,11 @@ function copier(text) {
   const button = h("button", { type: "button", onclick: async () => {
     try {
       await navigator.clipboard.writeText(text());
-      button.textContent = "Copied";
+      button.textContent = t("Copied");
     } catch { // only a page by https or of this machine may
-      button.textContent = "Select and copy by hand";
+      button.textContent = t("Select and copy by hand");
     }
     say(button.textContent);
-  } }, "Copy");
+  } }, t("Copy"));
   return button;
 }

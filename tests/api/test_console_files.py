@@ -64,7 +64,7 @@ def test_all_of_it_is_small(client) -> None:
         len(client.get(f"/console/{file.name}", headers={"Accept-Encoding": "br"}).data)
         for file in FOLDER.iterdir()
     ]
-    assert sum(sizes) < 40_000
+    assert sum(sizes) < 45_000
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 110_000
 
 
