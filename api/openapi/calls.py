@@ -203,6 +203,7 @@ def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> di
     body = _params_from(catalog, aggregate, "body")
     shared = {
         "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
+        "description": "Calls them side by side, as the catalog declares, each with its own envelope.",
         "tags": ["calls"],
         "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
     }

@@ -183,7 +183,11 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     """
 
     def get(
-        name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]
+        name: str,
+        summary: str,
+        kinds: set[tuple[int, int]],
+        content: dict[str, Any],
+        audience: str = "everybody, without a token",
     ) -> dict[str, Any]:
         responses = {
             "200": {"description": "As it is now.", "content": content},
@@ -192,6 +196,7 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
         operation = {
             "operationId": name,
             "summary": summary,
+            "description": f"Open to {audience}.",
             "tags": ["state"],
             "security": [],
             "responses": responses,
@@ -214,6 +219,7 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
             "What all workers counted, for Prometheus",
             {(400, -3001), (403, -2004)},
             text,
+            "loopback and the networks of METRICS_ALLOW",
         ),
     }
 
@@ -259,6 +265,7 @@ def batch_operation(failures: Failures) -> dict[str, Any]:
         "post": {
             "operationId": "batch",
             "summary": "Several calls side by side, at most 20",
+            "description": "Each has its own envelope; one that fails leaves the others alone.",
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": _json_body("Batch", _BATCH_EXAMPLE),

@@ -12,6 +12,7 @@ from flask import Flask
 
 from api.openapi.components import SECURITY
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
+from schemas.fields import ROLES
 
 #: What an operation may end in beside what follows from its shape.
 _OTHER_KINDS: dict[str, set[Kind]] = {
@@ -64,15 +65,22 @@ def _views(app: Flask) -> Iterator[tuple[str, str, Any]]:
             yield path, verb.lower(), app.view_functions[rule.endpoint]
 
 
+def _who_may(roles: tuple[str, ...]) -> str:
+    if not roles:
+        return "Open to everybody, without a token."
+    if set(roles) == set(ROLES):
+        return "Open to every role."
+    return f"Takes the role {' or '.join(sorted(roles))}."
+
+
 def _finish(
     operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any, failures: Failures
 ) -> None:
     name = operation["operationId"] = view.__name__
     roles = getattr(view, "auth", ())
     operation["security"] = SECURITY if roles else []
-    if roles and len(roles) < 3:
-        role_text = f"Takes the role {' or '.join(sorted(roles))}."
-        operation["description"] = f"{operation.get('description', '')}\n\n{role_text}".strip()
+    description = operation.get("description", "")
+    operation["description"] = f"{description}\n\n{_who_may(roles)}".strip()
     _add_parameters(operation, item, verb, name)
     if getattr(view, "idempotent", False):
         _add_key(operation)

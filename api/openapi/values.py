@@ -57,6 +57,8 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
         if required:
             schema["required"] = sorted(required)
     extras = keywords.get("additionalProperties")
+    if extras is None and keywords.get("type") == "object" and "properties" not in schema:
+        extras = True  # or generators take it for one that is always empty
     if extras is not None:
         schema["additionalProperties"] = extras if isinstance(extras, bool) else schema_of(extras)
     return schema
