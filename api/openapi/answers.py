@@ -61,6 +61,8 @@ def answer_schema(keywords: Mapping[str, Any]) -> dict[str, Any]:
         schema["additionalProperties"] = False
     properties = keywords.get("properties", {})
     if properties:
+        if "additionalProperties" not in keywords:
+            schema.pop("additionalProperties", None)
         schema["properties"] = {name: answer_schema(inner) for name, inner in properties.items()}
     if required := _required_names(keywords):
         schema["required"] = sorted(required)
