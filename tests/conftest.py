@@ -26,6 +26,7 @@ SERVERS = frozenset(
 # How long examples take to draw says nothing on a machine where processes stand still for seconds.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+postgres.have_patience()
 DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
 
 

@@ -105,8 +105,9 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 class Live:
     """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``.
 
-    :param gunicorn: its arguments. Without them a Redis that is slow, as on a busy machine, is waited for: what workers
-        share would be each one's own while they take it to be away. Who is about that says ``AS_SHIPPED``.
+    :param gunicorn: its arguments. Without them a Redis or a PostgreSQL that is slow, as on a busy machine, is waited
+        for: what workers share would be each one's own while they take it to be away. Who is about that says
+        ``AS_SHIPPED``.
     """
 
     #: A SQLite file with its tables and ann, as the first server of this process had it.
@@ -118,7 +119,9 @@ class Live:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "server.log"
-        self.gunicorn = gunicorn or (PATIENT if "REDIS_URL" in settings else ())
+        self.gunicorn = gunicorn or (
+            PATIENT if settings.keys() & {"REDIS_URL", "DATABASE_URL"} else ()
+        )
         self.prefix: tuple[str, ...] = ()  # a command that starts it
         self.catalog_file = folder / "services.yaml"
         self.catalog_file.write_text(catalog, encoding="utf-8")

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.conftest import DATABASES
-from tests.e2e.live import Live, children_of, wait_for
+from tests.e2e.live import AS_SHIPPED, Live, children_of, wait_for
 from tests.postgres import PostgresError, Server
 
 CALLERS = 8
@@ -136,7 +136,12 @@ def live(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute("CREATE DATABASE postern")
     folder = tmp_path_factory.mktemp("outage")
-    service = Live(folder, "version: 1\nservices: {}\n", DATABASE_URL=server.url("postern"))
+    service = Live(
+        folder,
+        "version: 1\nservices: {}\n",
+        gunicorn=AS_SHIPPED,
+        DATABASE_URL=server.url("postern"),
+    )
     try:
         yield service.start()
     finally:

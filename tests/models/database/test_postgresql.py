@@ -17,9 +17,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bench.chaos.proxy import FaultProxy
 from models import Base, Database, Product, User
+from models.database import postgresql
 from models.database.revisions import revision_of
+from tests.postgres import SHIPPED_LIMITS
 
 SECONDS = 40  # "within a few", on a slow machine
+
+
+@pytest.fixture(autouse=True)
+def _limits_that_ship(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in SHIPPED_LIMITS.items():
+        monkeypatch.setattr(postgresql, name, seconds)
 
 
 @pytest.fixture(params=["postgresql"])
