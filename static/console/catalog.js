@@ -1,7 +1,7 @@
 // The catalog that serves, and why a newer one does not.
 
 import { get } from "./api.js";
-import { fill, h, link, moment, quiet, refill, say, searchBox, table } from "./dom.js";
+import { away, clock, english, fill, h, link, moment, quiet, refill, searchBox, table } from "./dom.js";
 import { t } from "./texts.js";
 
 let wanted = "";
@@ -14,6 +14,7 @@ export async function draw(main) {
   if (!main.querySelector("h1")) {
     fill(main, h("h1", {}, t("Catalog")), h("div", { id: "served" }),
       quiet(t("A changed source is taken by itself within two seconds, or refused whole; {} tells beforehand.", h("code", {}, "flask catalog check"))),
+      h("p", { class: "states" }, h("button", { type: "button", id: "again", onclick: () => ask(main) }, t("Ask again")), h("span", { class: "quiet", id: "asked", role: "status" })),
       h("h2", {}, t("Methods that you may call")), searchBox(t("Search methods"), wanted, (text) => { wanted = text; list(main); }), h("div", { id: "methods" }));
   }
   refill(main.querySelector("#served"), catalog, () => served(catalog));
@@ -21,12 +22,22 @@ export async function draw(main) {
   return true;
 }
 
+/** Postern looks at its source by itself; this tells at once what came of it. */
+async function ask(main) {
+  const asked = main.querySelector("#asked");
+  try {
+    await draw(main);
+    asked.textContent = t("Asked at {}", clock(Date.now()));
+  } catch (error) {
+    asked.textContent = away(error);
+  }
+}
+
 function served({ version, taken_at, reloads, error }) {
   return [
     h("p", {}, t("Version {}, taken {}; reloads of the worker that answers: {}.", h("code", {}, version), moment(taken_at), String(reloads))),
     error
-      ? [h("p", { class: "alarm", role: "alert" }, t("A newer one was not taken; the last good one serves. What is wrong with it:")),
-        h("pre", { tabindex: 0, id: "wrong", "aria-label": t("What is wrong") }, error.replaceAll("; ", "\n"))]
+      ? h("p", { class: "alarm", role: "alert" }, t("A newer catalog was not taken: {}. The last good one serves.", english(error)))
       : h("p", { class: "good" }, t("It is what its source has.")),
   ];
 }

@@ -127,8 +127,8 @@ export default {
 
   // Catalog
   "Version {}, taken {}; reloads of the worker that answers: {}.": "版本 {}，{} 采用；应答的 worker 已重新加载 {} 次。",
-  "A newer one was not taken; the last good one serves. What is wrong with it:": "新的版本未被采用，目前仍使用上一个正确的版本。新版本的错误：",
-  "What is wrong": "错误",
+  "Ask again": "立即查询",
+  "Asked at {}": "已于 {} 查询",
   "It is what its source has.": "与来源一致。",
   "A changed source is taken by itself within two seconds, or refused whole; {} tells beforehand.": "来源有变化时两秒内自动采用，有错误则整体拒绝；可以事先用 {} 检查。",
   "Methods that you may call": "你可以调用的方法",

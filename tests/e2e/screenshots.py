@@ -7,6 +7,7 @@ import random
 import re
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -43,14 +44,22 @@ class Past:
         self._wall += seconds
 
 
-def fill_the_hour(url: str) -> None:
-    """Write the last hour's counts as workers do."""
+def fill_the_hour(
+    url: str,
+    usual: Mapping[str, tuple[int, float]] = USUAL,
+    failing: tuple[str, range] = ("maps", range(21, 29)),
+) -> None:
+    """Write the last hour's counts as workers do.
+
+    :param usual: of each service the calls a minute, and the seconds that one takes.
+    :param failing: a service, and the minutes ago in which most of its calls failed.
+    """
     store = RedisStore(url, lambda *_, **__: None)
     rng = random.Random(7)  # the same pictures each time
     for ago in range(1, MINUTES):
         stats = ServiceStats(store, Past(ago))
-        for name, (calls, seconds) in USUAL.items():
-            is_failing = name == "maps" and 20 < ago < 29
+        for name, (calls, seconds) in usual.items():
+            is_failing = name == failing[0] and ago in failing[1]
             failure_rate = 0.6 if is_failing else 0.006
             slowdown = 8 if is_failing else 1
             for _ in range(round(calls * (1 + 0.5 * math.sin(ago / 9)) * rng.uniform(0.7, 1.3))):

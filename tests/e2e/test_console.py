@@ -524,6 +524,23 @@ def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: L
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_the_page_of_the_catalog_tells_what_is_wrong_by_line_and_key(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.get_by_role("link", name="Catalog", exact=True).click()
+    expect(page.get_by_text("It is what its source has.")).to_be_visible()
+    good = live.catalog_file.read_text()
+    line = good.count("\n") + 1
+    live.catalog_file.write_text(good + "  broken: {base_urll: x}\n")
+    try:
+        expect(page.get_by_role("alert")).to_contain_text(f"line {line}, services.broken")
+        page.get_by_role("button", name="Ask again").click()
+        expect(page.get_by_role("status").filter(has_text="Asked at")).to_be_visible()
+    finally:
+        live.catalog_file.write_text(good)
+    expect(page.get_by_text("It is what its source has.")).to_be_visible()
+    expect(page.get_by_role("button", name="Ask again")).to_be_focused()
+
+
 def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
     visit, live: Live
 ) -> None:
