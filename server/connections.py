@@ -77,8 +77,9 @@ class Connection:
         self._phase = IDLE
         self._is_caller_known = False
         self.expects_continue = False
+        has_answered = bool(self.head)
         self.head = b""
-        head = self._buffer or self.receive()
+        head = self._buffer or self.receive(waits=has_answered)
         if head[:2] == b"\r\n":
             head = head[2:]  # RFC 9112, 2.2: one empty line before a request is ignored
         while (end := head.find(b"\r\n\r\n")) < 0:
@@ -137,9 +138,10 @@ class Connection:
     def buffered(self) -> int:
         return len(self._buffer)
 
-    def receive(self, size: int = 0) -> bytes:
+    def receive(self, size: int = 0, *, waits: bool = False) -> bytes:
         """Return the next bytes; none once the connection was ended.
 
+        :param waits: nothing can have come yet.
         :raises MalformedBody: the head of a request did not come in time.
         :raises BrokenBody: while it waited for a body.
         :raises Evicted: at any time.
@@ -149,10 +151,14 @@ class Connection:
             self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         size = min(max(size, CHUNK_BYTES), MAX_RECEIVE_BYTES)
         while not self.ended:
+            if waits:
+                waits = False
+                self._wait()
+                continue
             try:
                 data: bytes = self.sock._sock.recv(size)  # gevent's own would wait
             except BlockingIOError:
-                self._wait()
+                waits = True
                 continue
             self._received += len(data)
             return data
