@@ -7,5 +7,8 @@ wsgi_app = "wsgi:app"
 bind = _settings.bind
 worker_class = "gthread"
 threads = 16
+keepalive = (
+    75  # as shipped: after its two seconds it resets a request that came while it stood still
+)
 control_socket_disable = True
 loglevel = "warning"
