@@ -14,6 +14,8 @@ from urllib.parse import quote, unquote_plus, urlsplit
 from gateway.streams import RequestStream
 from gateway.values import value
 
+#: By a URL's scheme.
+DEFAULT_PORTS = {"http": 80, "https": 443}
 #: The values of a header that goes out in several lines, by its name and its value in ``headers``.
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
 

@@ -65,15 +65,9 @@ class Request:
     """
 
     __slots__ = (
-        "authority",
-        "environ",
-        "expects_continue",
-        "keep_alive",
-        "length",
-        "minor",
-        "stream",
+        "authority", "environ", "expects_continue", "keep_alive", "length", "minor", "stream",
         "verb",
-    )
+    )  # fmt: skip
 
     def __init__(self, environ: dict[str, Any], verb: str, minor: int) -> None:
         self.environ = environ

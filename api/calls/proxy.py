@@ -27,8 +27,8 @@ from api.request_context import current_context
 from gateway.catalog.loader import PROXY
 from gateway.catalog.verb_and_path import VERBS
 from gateway.errors import NotFound, fields_error
-from gateway.http.headers import HOP_BY_HOP, Pairs, connection_options, drop_headers
-from gateway.streams import PassthroughRequest
+from gateway.http.headers import HOP_BY_HOP, connection_options, drop_headers
+from gateway.streams import Pairs, PassthroughRequest
 from schemas.fields import ROLES
 
 blueprint = Blueprint("proxy", __name__)

@@ -35,15 +35,13 @@ from gateway.signers.tokens.connections import (
     connection_key,
 )
 from gateway.signers.tokens.entry import EPOCH_MARK, token_name
-from gateway.telemetry.wire_log import WireLog
+from gateway.telemetry.wire_log import SendFor, WireLog
 
 TOKEN_TIMEOUT = Timeout(connect=5.0, read=REFRESH_SECONDS)
 #: For which an answer that the database does not take is tried again, and between two tries.
 KEEP_SECONDS = 600.0
 KEEP_INTERVAL_SECONDS = 0.5
 MAX_REASON_CHARACTERS = 300
-
-SendFor = Callable[[HttpRequest, Call], HttpResponse]
 
 
 class ConnectedAccount:

@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.http.credential_forms import CredentialForms, StreamMask
 from gateway.http_messages import HttpResponse
 from gateway.masking import Secret
+from gateway.streams import Pairs
 
 _KEY_NAME = re.compile(
     r"(?:auth|authorization|cookie|credentials?|key|passphrase|passw(?:or)?d|pwd|secret|session|sig|sign(?:ature)?|token)\Z",
@@ -26,7 +27,6 @@ _KEY_NAME = re.compile(
 _SCHEME = re.compile(r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)")
 _ESCAPES = {"json": b"\\u00", "xml": b"&#"}  # by which a plain letter may be written otherwise
 _NONE = Secret("")
-Pairs = tuple[tuple[str, str], ...]  # header lines
 
 
 class CredentialMask:

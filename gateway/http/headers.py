@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
-Pairs = tuple[tuple[str, str], ...]
+from gateway.streams import Pairs
 
 #: RFC 9110, 7.6.1, and those that RFC 2616, 13.5.1 named, which are still sent.
 HOP_BY_HOP = frozenset({

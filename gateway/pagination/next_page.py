@@ -16,7 +16,7 @@ from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.pagination import Pagination
 from gateway.catalog.params.styles import STYLE_KEYS
 from gateway.errors import BadResponse
-from gateway.http_messages import HttpRequest, HttpResponse
+from gateway.http_messages import DEFAULT_PORTS, HttpRequest, HttpResponse
 from gateway.messages import Page
 from gateway.pagination.fitting import fit, to_number, whole_number
 from gateway.pagination.links import link_target
@@ -26,7 +26,6 @@ from schemas.catalog.params import value_problems
 
 Params = Mapping[str, object]
 MAX_CURSOR_CHARACTERS = 8192  # as of any header or line that we take
-_PORTS = {"http": 80, "https": 443}
 _FALSE = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
 
 
@@ -261,7 +260,7 @@ def _host(url: str) -> tuple[str, int | None]:
     """
     parts = urlsplit(url)
     port = parts.port
-    if port == _PORTS.get(parts.scheme):
+    if port == DEFAULT_PORTS.get(parts.scheme):
         port = None
     return (parts.hostname or "").rstrip("."), port
 

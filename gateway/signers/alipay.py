@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from cryptography import x509
 
+from gateway.bodies import FORM_TYPE
 from gateway.errors import BadResponse, SignatureRejected
 from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
@@ -32,11 +33,10 @@ from gateway.signers.rsa import (
     rsa_signer,
     verify_rsa,
 )
+from gateway.signers.templates import CHINA_TIME
 from schemas.catalog.fields import text
 
-FORM_TYPE = "application/x-www-form-urlencoded"
 ERROR_MEMBER = "error_response"
-_BEIJING = timezone(timedelta(hours=8))
 _DECODER = JSONDecoder()
 #: Each member's value by its name, and where in the text the value begins and ends.
 Members = dict[str, tuple[Any, int, int]]
@@ -89,7 +89,7 @@ class Alipay(Signer):
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         """Return the signed request. Empty values are neither signed nor sent."""
-        now = datetime.fromtimestamp(request.at, _BEIJING)
+        now = datetime.fromtimestamp(request.at, CHINA_TIME)
         added = {**self._common_params, "timestamp": f"{now:%Y-%m-%d %H:%M:%S}"}
         query = [pair for pair in request.query if pair[1] and pair[0] not in added]
         query += added.items()

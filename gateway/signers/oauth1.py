@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from marshmallow import ValidationError, validates_schema
 
-from gateway.http_messages import HttpRequest
+from gateway.bodies import FORM_TYPE
+from gateway.http_messages import DEFAULT_PORTS, HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.rsa import load_private_key
@@ -25,8 +26,6 @@ from schemas.catalog.fields import flag, one_of, text
 HMAC_HASHES = {"HMAC-SHA1": "sha1", "HMAC-SHA256": "sha256"}
 RSA_HASHES = {"RSA-SHA1": SHA1, "RSA-SHA256": SHA256}
 METHODS = (*HMAC_HASHES, *RSA_HASHES, "PLAINTEXT")
-DEFAULT_PORTS = {"http": 80, "https": 443}
-FORM = "application/x-www-form-urlencoded"
 
 
 class OAuth1(Signer):
@@ -137,7 +136,7 @@ def _params(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _is_form(request: HttpRequest) -> bool:
-    return (request.header("Content-Type") or "").startswith(FORM)
+    return (request.header("Content-Type") or "").startswith(FORM_TYPE)
 
 
 def _quote(text: str) -> str:

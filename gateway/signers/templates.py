@@ -27,7 +27,7 @@ Template = Callable[[Facts], bytes]
 
 HASHES = ("md5", "sha1", "sha256", "sha512")
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9-]+)?)((?:\|[a-z0-9]+)*)\}")
-_CHINA = timezone(timedelta(hours=8))
+CHINA_TIME = timezone(timedelta(hours=8))
 
 
 def _hash_filter(name: str) -> Callable[[bytes], bytes]:
@@ -128,7 +128,7 @@ _READERS: Mapping[str, Callable[[HttpRequest], str]] = {
     "date": lambda request: utc_time(request.at).strftime("%Y-%m-%d"),
     "http_date": lambda request: formatdate(int(request.at), usegmt=True),
     "china_time": lambda request: (
-        utc_time(request.at).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
+        utc_time(request.at).astimezone(CHINA_TIME).strftime("%Y-%m-%d %H:%M:%S")
     ),
 }
 #: The names that every request has a value for; ``header:NAME`` is a header's text.

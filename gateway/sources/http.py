@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from gateway.bodies import FORM_TYPE
 from gateway.catalog.model import Timeout, Tls
 from gateway.clock import Clock
 from gateway.errors import GatewayError
@@ -50,7 +51,7 @@ class Server:
         hold_seconds: float = 0,
     ) -> HttpResponse:
         """Send a form; otherwise as ``get``."""
-        headers = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        headers = {"Content-Type": FORM_TYPE, **(headers or {})}
         body = urlencode(form).encode()
         return self._send(HttpRequest("POST", self._url, path, (), headers, body), hold_seconds)
 

@@ -17,7 +17,7 @@ from gateway.streams import Pairs
 MAX_TEXT_CHARACTERS = 4096  # of a body, or of one header
 MAX_READ_BYTES = 65536  # of a longer body only the length is shown
 
-Send = Callable[[HttpRequest, Call], HttpResponse]
+SendFor = Callable[[HttpRequest, Call], HttpResponse]
 
 _COOKIES = frozenset({"cookie", "set-cookie"})
 _XML_OPENING_TAG = re.compile(r"<([\w:.-]+)(?:[\s/][^<>]*)?>")
@@ -40,7 +40,7 @@ class WireLog:
         self._hidden = method.mask
         self._names = {"service": method.service.name, "method": method.name}
 
-    def wrap(self, send: Send, *, fetches_token: bool = False) -> Send:
+    def wrap(self, send: SendFor, *, fetches_token: bool = False) -> SendFor:
         """Return ``send`` with a line about each exchange.
 
         :param fetches_token: the answer is a token, which nobody knows yet as a secret; its body is

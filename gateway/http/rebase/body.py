@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from gateway.http.headers import Pairs
+from gateway.streams import Pairs
 
 MAX_STRING_BYTES = 8192  # of a string after a comma: a longer one is no key, and is not waited for
 _BLANKS = b" \t\r\n"

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from gateway.http.headers import Pairs, has_dot_segments
+from gateway.http.headers import has_dot_segments
+from gateway.http_messages import DEFAULT_PORTS
+from gateway.streams import Pairs
 
-PORTS = {"http": 80, "https": 443}
 #: RFC 3986, appendix B.
 _PARTS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
 #: RFC 8288: a quoted parameter, or a target. It never scans the same text twice: a service may send
@@ -117,7 +118,11 @@ def _rebase_cookie(text: str, base_url: str, path: str, gate_url: str) -> str:
 def _origin(scheme: str, authority: str) -> Origin:
     """:raises ValueError: no possible host or port."""
     parts = urlsplit(f"{scheme.lower()}://{authority}")
-    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or PORTS.get(parts.scheme)
+    return (
+        parts.scheme,
+        (parts.hostname or "").rstrip("."),
+        parts.port or DEFAULT_PORTS.get(parts.scheme),
+    )
 
 
 def _same_origin(origin: Origin, base: Origin) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from gateway.bodies import load_json
+from gateway.bodies import FORM_TYPE, load_json
 from gateway.bodies.json import MISSING, find_value
 from gateway.errors import CredentialError
 from gateway.http_messages import HttpResponse
@@ -23,7 +23,6 @@ MAX_REASON_CHARACTERS = 200
 #: Unix times from here on are milliseconds: in seconds this is the year 5138.
 MIN_UNIX_MILLISECONDS = 1e11
 HEADER = "header:"
-FORM = "application/x-www-form-urlencoded"
 #: Where vendors put their reason, the code and the words.
 CODE_PLACES = ("error", "errcode", "code", "error_code", "error.code")
 MESSAGE_PLACES = (
@@ -120,7 +119,7 @@ class TokenAnswer:
 
 def _parse(response: HttpResponse) -> Any:
     content_type = response.headers.get("content-type", "")
-    if content_type.startswith(FORM):
+    if content_type.startswith(FORM_TYPE):
         return dict(parse_qsl(response.body.decode("utf-8", "replace")))
     if not response.body.strip():
         return {}  # the token may stand in a header

@@ -19,6 +19,7 @@ from gateway.signers.templates import check_template, compile_template, names_ne
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, TokenAnswer
 from gateway.signers.token_auth.presets import PRESETS
 from gateway.signers.token_auth.request import (
+    PATH_OR_URL,
     TIME_FACTS,
     Facts,
     RequestSettings,
@@ -36,7 +37,6 @@ from schemas.catalog.fields import (
     text,
 )
 
-PATH_OR_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 NAME = r"[a-z_][a-z0-9_]*"
 BEARER: Mapping[str, str] = {"in": "header", "name": "Authorization", "value": "Bearer {token}"}
 

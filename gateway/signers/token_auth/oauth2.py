@@ -20,18 +20,17 @@ from urllib.parse import quote, urlencode
 
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
-from gateway.bodies import dump_json
+from gateway.bodies import FORM_TYPE, dump_json
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
-from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
-from gateway.signers.token_auth.request import split_url
+from gateway.signers.token_auth.request import PATH_OR_URL, split_url
 from gateway.signers.tokens.connections import Grant
 from schemas.catalog.fields import NamedMap, flag, one_of, text
 
-ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 BROWSER_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[!\x22$-~]*)?\Z"
 MISSING = "missing; this key is required"
 #: By grant, the keys that it cannot do without.
@@ -61,7 +60,7 @@ CONNECTED_GRANTS = frozenset({"refresh_token", "authorization_code"})
 
 def _token_url(**options: Any) -> Any:
     error = "must be a path, or a URL without query"
-    return text(validate=validate.Regexp(ENDPOINT_URL, error=error), public=True, **options)
+    return text(validate=validate.Regexp(PATH_OR_URL, error=error), public=True, **options)
 
 
 class OAuth2(Signer):
@@ -150,7 +149,7 @@ class OAuth2(Signer):
         self._form = form | {name: plain(value) for name, value in auth.get("extra", {}).items()}
         self._as_json = auth.get("body_format") == "json"
         self._headers = {
-            "Content-Type": "application/json" if self._as_json else FORM,
+            "Content-Type": "application/json" if self._as_json else FORM_TYPE,
             "Accept": "application/json",
             "User-Agent": "postern",
         }

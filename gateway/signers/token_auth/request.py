@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from marshmallow import ValidationError, validate
 
-from gateway.bodies import dump_json
+from gateway.bodies import FORM_TYPE, dump_json
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
 from gateway.signers.base import plain
@@ -26,14 +26,14 @@ from gateway.signers.templates import (
     nest,
     read_fact,
 )
-from gateway.signers.token_auth.answer import FORM
 from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, Strict, one_of, text
 from schemas.catalog.params import JsonType
 
 #: What a template may name beside the values: the time, and a number used once.
 TIME_FACTS = frozenset({"unix", "unix_ms", "iso8601", "date", "http_date", "china_time", "nonce"})
+PATH_OR_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 _HTTP = validate.Regexp(
-    r"(GET|POST|PUT) (https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z",
+    rf"(GET|POST|PUT) {PATH_OR_URL}",
     error="must be GET, POST or PUT and a path or a URL without query, such as POST /oauth/token",
 )
 Fill = Callable[["Facts"], Any]
@@ -112,7 +112,7 @@ class TokenRequest:
         body = b""
         if self._has_body:
             content = self._body(facts)
-            headers["Content-Type"] = FORM if self._as_form else "application/json"
+            headers["Content-Type"] = FORM_TYPE if self._as_form else "application/json"
             body = urlencode(content).encode() if self._as_form else dump_json(content)
         query = tuple(self._query(facts).items())
         request = HttpRequest(self._verb, self._base_url, self._path(facts), query, headers, body)

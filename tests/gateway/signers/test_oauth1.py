@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.bodies import FORM_TYPE
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.signers.oauth1 import FORM, OAuth1, base_string
+from gateway.signers.oauth1 import OAuth1, base_string
 
 #: developer.x.com/en/docs/authentication/oauth-1-0a/creating-a-signature
 VENDOR = {
@@ -24,7 +25,7 @@ def test_the_signature_is_that_of_the_vendors_own_example() -> None:
         "https://api.twitter.com",
         "/1.1/statuses/update.json",
         (("include_entities", "true"),),
-        {"Content-Type": FORM},
+        {"Content-Type": FORM_TYPE},
         b"status=Hello%20Ladies%20%2b%20Gentlemen%2c%20a%20signed%20OAuth%20request%21",
         at=1318622958,
         nonce="kYjzVBB8Y0ZFabxSWbWovY3uYSQ2pTgmZeNu2VS4cg",
