@@ -17,7 +17,8 @@ from gateway.clock import Clock
 from gateway.errors import ConnectionLost
 from gateway.http.channel import Channel, origin_of
 from gateway.http.connect.certificates import Certificates, LiveContext, Trust
-from gateway.http.connect.connection import Connection, Connector, host_and_port
+from gateway.http.connect.connection import Connection
+from gateway.http.connect.connector import Connector, host_and_port
 from gateway.http.connect.resolver import Resolver
 from gateway.http.discovered import Directory, DiscoveredChannel, InstanceCount
 from gateway.http.outbound import Outbound

@@ -20,7 +20,8 @@ from gateway.errors import (
     ProxyFailed,
     ReadTimeout,
 )
-from gateway.http.connect.connection import Connection, Connector
+from gateway.http.connect.connection import Connection
+from gateway.http.connect.connector import Connector
 from gateway.http.connect.tunnel import proxy_error
 from gateway.http.idle_connections import IdleConnections
 from gateway.http.response.head import Headers

@@ -93,7 +93,6 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
     max_places = method.service.concurrency
     if max_places is None:
         return next_handler
-    hits = runtime.metrics.limit_hits
     places_in_use = runtime.metrics.concurrency
     limits = runtime.limits
     now = runtime.clock.now
@@ -106,7 +105,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
         seconds = _max_seconds(call, method, now()) + GRACE_SECONDS
         lease = limits.acquire_slot(key, max_places, seconds)
         if lease is None:
-            hits.labels(service, "concurrency").inc()
+            runtime.metrics.limit_hits.labels(service, "concurrency").inc()
             call.trace.note(now(), "concurrency", f"all {max_places} places are taken")
             raise TooManyCalls(full)
         in_use = places_in_use.labels(service)

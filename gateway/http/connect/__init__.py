@@ -3,6 +3,6 @@
     connector = Connector(origin, certificates.context, clock, resolver, allow_private=False)
     connection = connector.connect(timeout=5.0)
 
-``connection`` is what a pool asks; ``resolver``, ``happy_eyeballs``, ``tunnel`` and
+``connector`` is what a pool asks; ``resolver``, ``happy_eyeballs``, ``tunnel`` and
 ``certificates`` are its steps.
 """

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout
-from gateway.http.connect.connection import Connector
+from gateway.http.connect.connector import Connector
 from gateway.http.connect.happy_eyeballs import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Dialler
 from gateway.http.connect.resolver import Address, Resolver
 from sandbox import Sandbox

@@ -46,7 +46,7 @@ ADDRESSES = """
 from gevent import monkey; monkey.patch_all()
 import socket
 from gateway.clock import SystemClock
-from gateway.http.connect.connection import Connector
+from gateway.http.connect.connector import Connector
 from gateway.http.connect.resolver import Address, Resolver
 
 good = socket.create_server(("127.0.0.1", 0))

@@ -30,7 +30,7 @@ import threading
 from gateway.catalog.model import Tls
 from gateway.http.connect.certificates import Certificates, Trust
 from gateway.clock import SystemClock
-from gateway.http.connect.connection import Connector
+from gateway.http.connect.connector import Connector
 from gateway.errors import GatewayError
 from gateway.http.connect.resolver import Resolver
 
