@@ -25,6 +25,7 @@ from gateway.catalog.checks import (
     load_tls,
     proxy_paths,
 )
+from gateway.catalog.durations import DEADLINE_SECONDS, check_durations
 from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Retry, Service, Timeout
@@ -55,7 +56,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "breaker": {"window": 10, "min_calls": 20, "failure_rate": 0.5, "open_for": 10},
 }
-DEADLINE_SECONDS = 10
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 
@@ -171,6 +171,7 @@ class _Loader:
             for method, own in settings.get("methods", {}).items()
         }
         check_signed(self.document, service, methods)
+        self.notes.extend(check_durations(service, methods))
         return replace(
             service,
             methods=MappingProxyType(methods),

@@ -42,6 +42,7 @@ from schemas.catalog.fields import (
     usable_proxy,
     usable_url,
     whole,
+    whole_bytes,
 )
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import JsonType
@@ -79,7 +80,10 @@ class RetrySchema(Strict):
     times = whole(0)
     backoff = seconds()
     max_backoff = seconds()
-    on = fields.List(fields.Raw())
+    on = fields.List(
+        fields.Raw(),
+        error_messages={"invalid": "must be a list, such as [connect, timeout, 503]"},
+    )
 
     @validates_schema
     def check_reasons(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -87,7 +91,9 @@ class RetrySchema(Strict):
             status = isinstance(reason, int) and 400 <= reason <= 599
             if reason not in ("connect", "timeout") and not status:
                 raise ValidationError(
-                    f"{reason!r} is no reason to retry; use connect, timeout or a status", "on"
+                    f"{reason!r} is no reason to retry; use connect, timeout or a status"
+                    f"{did_you_mean(reason, ('connect', 'timeout'))}",
+                    "on",
                 )
 
     @post_load
@@ -226,7 +232,11 @@ class ProxySchema(Strict):
 def proxy_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(ProxySchema)
-    return proxy_paths_field() if isinstance(value, list) else flag()
+    if isinstance(value, list):
+        return proxy_paths_field()
+    field = flag()
+    field.message = "must be true, or a list of paths, such as [/v3/*]"
+    return field
 
 
 def auth_field(value: Any) -> fields.Field[Any]:
@@ -251,7 +261,7 @@ class ServiceSchema(CommonSchema):
     health = nested(HealthSchema)
     concurrency = whole(1)
     breaker = nested(BreakerSchema)
-    max_response = whole(1)
+    max_response = whole_bytes()
     allow_private = flag()
     egress_proxy = text(validate=usable_proxy)
     tls = nested(TlsSchema)
@@ -276,6 +286,11 @@ class PartSchema(Strict):
 
 
 class CatalogSchema(Strict):
+    hint_for_unknown = (
+        "; what all services share belongs into defaults, and an anchor (&NAME) stands where it is"
+        " used first"
+    )
+
     version = JsonType(
         "integer",
         required=True,

@@ -43,9 +43,11 @@ class Strict(Schema):
     """An unknown key is an error that names its likely spelling.
 
     :cvar usual: the mapping that most catalogs have here, for whoever writes no mapping.
+    :cvar hint_for_unknown: what else to say of a key that is like none.
     """
 
     usual: ClassVar[str] = ""
+    hint_for_unknown: ClassVar[str] = ""
 
     class Meta:
         unknown = RAISE
@@ -99,7 +101,7 @@ class Strict(Schema):
         name = similar(key, self._by_key)
         if name:
             return f"did you mean {name!r}?"
-        return f"known here: {', '.join(self._by_key)}"
+        return f"known here: {', '.join(self._by_key)}{self.hint_for_unknown}"
 
 
 class Frozen(Strict):
@@ -158,8 +160,17 @@ def seconds(minimum: float = 0, maximum: float = MAX_CATALOG_SECONDS, **kwargs: 
     return field
 
 
+def whole_bytes(**kwargs: Any) -> JsonType:
+    """Return a field for a size of 1 byte or more."""
+    field = whole(1, **kwargs)
+    field.message += " Write bytes without a unit, such as 10485760 for 10 MiB."
+    return field
+
+
 def flag(**kwargs: Any) -> JsonType:
-    return JsonType("boolean", error_messages=MESSAGES, **kwargs)
+    field = JsonType("boolean", error_messages=MESSAGES, **kwargs)
+    field.message += " Write true or false, without quotes."
+    return field
 
 
 MESSAGES: dict[str, Any] = {

@@ -25,6 +25,8 @@ SYNONYMS: Mapping[str, str] = {
     "place": "in",
     "application/json": "json",
     "multipart/form-data": "multipart",
+    "form-data": "multipart",
+    "x-www-form-urlencoded": "form",
     "application/x-www-form-urlencoded": "form",
     "urlencoded": "form",
     "application/xml": "xml",

@@ -14,6 +14,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.catalog.hints import did_you_mean
 from schemas.catalog.param_styles import list_separator
 from schemas.numbers import ExactNumber, read_number
 from schemas.shapes import Alternatives, OpenObject
@@ -50,6 +51,8 @@ _FORMATS: dict[str, Callable[[], validate.Validator]] = {
         error="Not an RFC 3339 date-time.",
     ),
 }
+MAX_COMPARED_CHARACTERS = 64  # of a caller's value, with one that is allowed
+MAX_COMPARED_WORDS = 100
 FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
 
 
@@ -242,7 +245,7 @@ def make_validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
     checks: list[Callable[[Any], Any]] = []
     kind = keywords.get("type")  # none beside oneOf and anyOf
     if "enum" in keywords:
-        checks.append(validate.OneOf(keywords["enum"]))
+        checks.append(_Enum(keywords["enum"]))
     if kind in ("integer", "number") and ("minimum" in keywords or "maximum" in keywords):
         checks.append(validate.Range(min=keywords.get("minimum"), max=keywords.get("maximum")))
     suffix = {"string": "Length", "array": "Items"}.get(kind or "")
@@ -255,6 +258,18 @@ def make_validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
     if kind == "string" and keywords.get("format") in _FORMATS:
         checks.append(_FORMATS[keywords["format"]]())
     return checks
+
+
+class _Enum(validate.OneOf):
+    """One of several values; the message names the one that a short text is like."""
+
+    def _format_error(self, value: Any) -> str:
+        message = super()._format_error(value)
+        if not isinstance(value, str) or len(value) > MAX_COMPARED_CHARACTERS:
+            return message
+        words = [word for word in self.choices if isinstance(word, str)]
+        hint = did_you_mean(value, words[:MAX_COMPARED_WORDS])
+        return message.removesuffix(".") + hint if hint else message
 
 
 class _Pattern:

@@ -6,6 +6,8 @@ check_params(document, ("services", "s", "methods", "m"), method)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.bodies.xml import XML_MEMBER
 from gateway.catalog.model import Method, Param, kind_of
@@ -46,6 +48,7 @@ def check_params(document: Document, path: Path_, method: Method) -> None:
                 (*path, "params", param.name), "not a header's name that a parameter may have"
             )
         _check_default(document, (*path, "params", param.name), param)
+        _check_enum(document, (*path, "params", param.name), param.keywords)
 
 
 def _check_default(document: Document, path: Path_, param: Param) -> None:
@@ -56,6 +59,22 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     }
     for _, message in flatten_messages(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {message}")
+
+
+def _check_enum(document: Document, path: Path_, keywords: Mapping[str, Any]) -> None:
+    """Complain where none of the allowed values has the type, here or further in."""
+    kind = keywords.get("type")
+    values = keywords.get("enum", [None])
+    if kind and all(
+        value is not None and value_problems({"type": kind}, value) for value in values
+    ):
+        document.complain(
+            (*path, "enum"), f"has no {kind}, so no value would do; quote texts, and no numbers"
+        )
+    if "items" in keywords:
+        _check_enum(document, (*path, "items"), keywords["items"])
+    for name, inner in keywords.get("properties", {}).items():
+        _check_enum(document, (*path, "properties", name), inner)
 
 
 def check_body(document: Document, path: Path_, method: Method) -> None:

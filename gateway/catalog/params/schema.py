@@ -26,6 +26,8 @@ from schemas.catalog.param_styles import STYLES
 from schemas.catalog.params import FORMATS, JsonType
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
+#: Keywords of which the first may not be over the second.
+BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 #: What a parameter may say beside ``oneOf`` or ``anyOf``.
 BESIDE_SHAPES = (
     "in_", "required", "nullable", "default", "description", "example", "array_format",
@@ -90,8 +92,18 @@ class ParamSchema(Strict):
         names = isinstance(required, list) and all(isinstance(name, str) for name in required)
         if not isinstance(required, bool) and not (names and data.get("type") == "object"):
             raise ValidationError("must be true or false", "required")
+        _check_bounds(data)
         if "pattern" in data:
             try:
                 re.compile(data["pattern"])
             except re.error as error:
                 raise ValidationError(f"not a regular expression: {error}", "pattern") from error
+
+
+def _check_bounds(data: Mapping[str, Any]) -> None:
+    """:raises ValidationError: no value could be allowed."""
+    for lower, upper in BOUNDS:
+        if lower in data and upper in data and data[lower] > data[upper]:
+            raise ValidationError(
+                f"is over {upper} ({data[upper]}), so no value would do; swap the two", lower
+            )

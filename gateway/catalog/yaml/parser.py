@@ -70,10 +70,18 @@ def _build(builder: _Builder, file: FilePart) -> object:
         if error.problem_mark:
             line += error.problem_mark.line
         message = f"not YAML: {error.problem or error.context}"
+        if "cannot start any token" in message and "\t" in _line_of(file.text, error):
+            message += "; indent with spaces, and not with a tab"
         raise builder.document.error((line, "", message)) from error
     except yaml.YAMLError as error:
         message = f"not YAML: {type(error).__name__}"
         raise builder.document.error((first_line, "", message)) from error
+
+
+def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
+    if error.problem_mark is None:
+        return ""
+    return text.splitlines()[error.problem_mark.line : error.problem_mark.line + 1][0]
 
 
 def _merge_file(document: Document, merged: dict[str, Any], file: str, value: object) -> None:

@@ -14,10 +14,13 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = r"([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z][A-Z0-9]{2,})"
 #: A variable as shells, Windows and templates write it, where nothing else would be in a value.
 _OTHER_SPELLING = re.compile(
-    rf"(?:^|(?<=[ /=:]))(?:\${_NAME}|\$\({_NAME}\)|%{_NAME}%|\{{\{{ ?{_NAME} ?\}}\}})(?=$|[ /:])"
+    rf"(?:^|(?<=[ /=:]))(?:\${_NAME}|\$\({_NAME}\)|%{_NAME}%|\{{{_NAME}\}}|<{_NAME}>"
+    rf"|\{{\{{ ?{_NAME} ?\}}\}})(?=$|[ /:])"
 )
 #: Keys of a service or a method whose texts are sent.
 _SENT = frozenset({"auth", "headers", "query", "base_url", "backup_url"})
+#: A default as it is written elsewhere: ``${NAME-text}``, ``${NAME:text}``.
+_OTHER_DEFAULT = re.compile(r"([A-Z][A-Z0-9_]*)(?::?[-=]|:)(.+)")
 
 
 class Variables:
@@ -69,6 +72,8 @@ class Variables:
 
     def _complain_unset(self, name: str, path: Path_) -> None:
         hint = ""
+        if default := _OTHER_DEFAULT.fullmatch(name):
+            hint = f" (a default is written ${{{default[1]}:-{default[2]}}})"
         for similar in difflib.get_close_matches(name, self._env, n=1, cutoff=0.8):
             hint = f" (did you mean ${{{similar}}}?)"
         self._document.complain_missing(

@@ -66,6 +66,10 @@ def test_a_path_that_looks_like_a_slip_and_is_none_is_taken(http: str) -> None:
         ("auth: {type: bearer, token: '{{ SHOP_KEY }}'}", SENT),
         ("auth: {type: bearer, token: '%SHOP_KEY%'}", SENT),
         ("headers: {Authorization: Bearer $SHOP_KEY}", SENT),
+        ("headers: {X-Key: '{SHOP_KEY}'}", SENT),
+        ("auth: {type: bearer, token: '<SHOP_KEY>'}", SENT),
+        ("auth: {type: bearer, token: '${NO_KEY-abc}'}",
+         "${NO_KEY-abc} is not set; set it in the environment or in .env (a default is written ${NO_KEY:-abc})"),
         ("query: {key: $SHOP_KEY}", SENT),
         ("auth: {type: bearer, token: '${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
         ("headers: {Authorization: 'Bearer ${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
@@ -90,6 +94,12 @@ def test_a_path_that_looks_like_a_slip_and_is_none_is_taken(http: str) -> None:
         ("roles: [Admin]", "must be one of: guest, user, admin; did you mean 'admin'?"),
         ("envelope: wehcat", "did you mean 'wechat'?"),
         ("url: https://api.example.com", "unknown key; did you mean 'base_url'?"),
+        ("max_response: 10MB", "Not a valid integer. Write bytes without a unit, such as 10485760 for 10 MiB."),
+        ("allow_private: 'true'", "Not a valid boolean. Write true or false, without quotes."),
+        ("proxy: /v3/*", "must be true, or a list of paths, such as [/v3/*]"),
+        ("retry: {on: timeout}", "must be a list, such as [connect, timeout, 503]"),
+        ("retry: {on: [timeuot]}",
+         "'timeuot' is no reason to retry; use connect, timeout or a status; did you mean 'timeout'?"),
     ],
 )  # fmt: skip
 def test_a_services_slip_is_refused(addition: str, say: str) -> None:
@@ -123,6 +133,20 @@ def test_a_services_slip_is_refused(addition: str, say: str) -> None:
         ("body: application/json", "did you mean 'json'?"),
         ("body: multipart/form-data", "did you mean 'multipart'?"),
         ("response: txt", "did you mean 'text'?"),
+        ("body: form-data", "did you mean 'multipart'?"),
+        ("body: x-www-form-urlencoded", "did you mean 'form'?"),
+        ("params: {n: {type: integer, minimum: 5, maximum: 1}}",
+         "is over maximum (1), so no value would do; swap the two"),
+        ("params: {n: {type: string, minLength: 5, maxLength: 1}}",
+         "is over maxLength (1), so no value would do; swap the two"),
+        ("params: {n: {type: array, items: {type: string}, minItems: 2, maxItems: 1}}",
+         "is over maxItems (1), so no value would do; swap the two"),
+        ("params: {n: {type: object, properties: {a: {type: number, minimum: 2, maximum: 1.5}}}}",
+         "is over maximum (1.5), so no value would do; swap the two"),
+        ("params: {n: {type: integer, enum: [one, two]}}",
+         "has no integer, so no value would do; quote texts, and no numbers"),
+        ("params: {n: {type: string, enum: [1, 2]}}",
+         "has no string, so no value would do; quote texts, and no numbers"),
     ],
 )  # fmt: skip
 def test_a_methods_slip_is_refused(addition: str, say: str) -> None:
@@ -152,3 +176,40 @@ def test_an_address_inside_is_noted_with_what_to_write(host: str) -> None:
         CATALOG.replace("https://api.example.com", f"http://{host}"), "services.yaml", ENV
     )
     assert "write allow_private: true if it is meant" in catalog.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("addition", "say"),
+    [
+        ("deadline: 5000", "deadline is 5000 seconds; write 5 if milliseconds are meant"),
+        ("timeout: {connect: 3000}", "timeout.connect is 3000 seconds; write 3 if milliseconds are meant"),
+        ("retry: {backoff: 200}", "retry.backoff is 200 seconds; write 0.2 if milliseconds are meant"),
+        ("timeout: {read: 30}",
+         "timeout.read is 30 seconds, but the whole call ends after 10; raise deadline"),
+    ],
+)  # fmt: skip
+def test_a_duration_that_is_hardly_meant_is_noted(addition: str, say: str) -> None:
+    catalog = CATALOG.replace("    methods:", f"    {addition}\n    methods:")
+    notes = load_catalog(catalog, "services.yaml", ENV).notes
+    assert f"services.shop.methods.get: {say}" in notes
+
+
+def test_long_calls_that_are_meant_are_not_noted() -> None:
+    catalog = CATALOG.replace(
+        "    methods:", "    timeout: {read: 300}\n    deadline: 600\n    methods:"
+    )
+    assert load_catalog(catalog, "services.yaml", ENV).notes == ()
+
+
+@pytest.mark.parametrize("key", ["x-common", "common"])
+def test_a_place_for_anchors_at_the_top_is_told_where_they_belong(key: str) -> None:
+    assert message(f"{CATALOG}{key}: &c {{timeout: {{read: 5}}}}\n").endswith(
+        "known here: version, defaults, services, aggregates; what all services share belongs into"
+        " defaults, and an anchor (&NAME) stands where it is used first"
+    )
+
+
+def test_a_tab_is_told() -> None:
+    assert message(CATALOG.replace("    base_url", "\tbase_url")).endswith(
+        "; indent with spaces, and not with a tab"
+    )

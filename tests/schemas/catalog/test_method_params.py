@@ -95,6 +95,10 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
     ("keywords", "good", "bad", "message"),
     [
         ({"type": "string", "enum": ["a", "b"]}, "a", "c", "Must be one of: a, b."),
+        ({"type": "string", "enum": ["small", "big"]}, "big", "smal",
+         "Must be one of: small, big; did you mean 'small'?"),
+        ({"type": "string", "enum": ["small", "big"]}, "big", "small" * 20,
+         "Must be one of: small, big."),
         ({"type": "integer", "enum": [1, 2]}, 2, 3, "Must be one of: 1, 2."),
         ({"type": "integer", "minimum": 3}, 3, 2, "Must be greater than or equal to 3."),
         ({"type": "number", "maximum": 3}, 3, 3.01, "Must be less than or equal to 3."),
