@@ -20,6 +20,7 @@ from cli.accounts.users import add_user
 from config import places
 from models import User
 from models.database import migrate
+from models.database.revisions import is_known
 
 database_cli = AppGroup("db", help="The database's versions.")
 
@@ -27,7 +28,16 @@ database_cli = AppGroup("db", help="The database's versions.")
 @database_cli.command("upgrade")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the database to REVISION, the newest unless given."""
+    """Bring the database to REVISION, the newest unless given.
+
+    What a later version has made is left as it is, so that an earlier one starts beside it.
+    """
+    if revision == "head":
+        with _report_errors():
+            at = migrate.current_revision(app_state().settings.database_url)
+        if at and not is_known(at):
+            click.echo(f"database at {at}, which a later version made: left as it is")
+            return
     _migrate(migrate.upgrade, revision)
 
 

@@ -177,6 +177,22 @@ def test_each_table_has_its_place_on_the_page(language: str, tmp_path) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.slow
+def test_two_minutes_of_load_and_faults_leave_nothing_unexplained_and_nothing_grown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("BUSY_SECONDS", "DATABASE_SECONDS"):  # other tests run beside it
+        monkeypatch.setattr(matrix, name, 60.0)
+    monkeypatch.setattr(soak, "WELL_SECONDS", 240)
+    for name in ("MAX_GROWTH_MIB", "MAX_GROWTH_DESCRIPTORS", "MAX_GROWTH_DISK_MIB"):
+        monkeypatch.setattr(soak, name, 3 * getattr(soak, name))
+    _, account, problems = soak.run(120)
+
+    assert not problems
+    assert account.codes[0] > account.codes.total() / 2
+
+
+@pytest.mark.server
 def test_a_matrix_of_one_short_fault_is_as_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "BUSY_SECONDS", 30.0)  # other tests run beside it
     done, problems = matrix.run(["Redis"], ["reset"], 1.0)

@@ -104,7 +104,7 @@ def units(folder: Path) -> list[Path]:
     copies = []
     for unit in (DEPLOY / "postern.service", DEPLOY / "postern.socket"):
         copy = folder / unit.name
-        copy.write_text(unit.read_text().replace("/opt/postern/.venv/bin", str(BIN)))
+        copy.write_text(unit.read_text().replace("/opt/postern/current/.venv/bin", str(BIN)))
         copies.append(copy)
     return copies
 

@@ -1,0 +1,145 @@
+"""``deploy/use.sh``: another version serves, and no call is refused meanwhile; one that does not start is left again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.deploy import image
+from tests.deploy.container import END_WITH_US, listens
+from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
+
+#: What systemd does: starts what is at the link, again when it has ended, on a socket that stays open.
+SERVICE = """\
+cd "$1"
+while :; do
+    sh -c 'cd -P current && echo $$ > ../../pid && .venv/bin/flask db upgrade && LISTEN_PID=$$ exec .venv/bin/gunicorn' || sleep 1
+done
+"""
+#: What ``systemctl restart`` does; it begins once what ran has ended.
+RESTART = """\
+#!/bin/sh
+pid=$(cat "$POSTERN_ROOT/pid")
+kill -TERM "$pid" || true
+while kill -0 "$pid"; do sleep 0.1; done
+"""
+MIGRATION = """\
+revision = "9999"
+down_revision = "{head}"
+def upgrade():
+    pass
+def downgrade():
+    pass
+"""
+
+
+class Machine:
+    """``/opt/postern`` with three versions: 1, 2 with a migration more, and 3, which does not start."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        (root / "restart").write_text(RESTART)
+        (root / "restart").chmod(0o755)
+        for version in ("1", "2", "3"):
+            release = root / "releases" / version
+            release.mkdir(parents=True)
+            image.copy_content(release)
+            (release / ".venv").symlink_to(BIN.parent)
+        versions = root / "releases" / "2" / "migrations" / "versions"
+        head = max(file.name.partition("_")[0] for file in versions.glob("0*.py"))
+        (versions / "9999_more.py").write_text(MIGRATION.format(head=head))
+        (root / "releases" / "3" / "wsgi.py").write_text("raise SystemExit('broken')")
+        (root / "current").symlink_to("releases/1")
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "POSTERN_ROOT": str(root),
+            "POSTERN_URL": self.url,
+            "POSTERN_RESTART": str(root / "restart"),
+            "ENV": "production",
+            "JWT_SECRET": "of the test of versions, long enough",
+            "DRAIN_SECONDS": "0",
+            "PORT": "1",  # nobody may listen there: the socket is what counts
+            "DATABASE_URL": f"sqlite:///{root}/postern.db",
+            "FILES_DIR": str(root / "files"),
+            "CATALOG_COPY": str(root / "last.yaml"),
+        }
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [*END_WITH_US, "systemd-socket-activate", "--listen", f"127.0.0.1:{self.port}"]
+        for name, value in self.env.items():
+            command += ["--setenv", f"{name}={value}"]
+        command += ["sh", "-c", SERVICE, "sh", str(self.root)]
+        with (self.root / "log").open("wb") as log:
+            server = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        wait_for(lambda: listens(self.port))
+        return server
+
+    def use(self, version: str, **env: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", ROOT / "deploy" / "use.sh", version]
+        return subprocess.run(
+            command, env={**self.env, **env}, capture_output=True, text=True, timeout=500,
+            check=False,
+        )  # fmt: skip
+
+    def serving(self) -> str:
+        """The version that the running server was started in."""
+        pid = (self.root / "pid").read_text().strip()
+        return Path(f"/proc/{pid}/cwd").readlink().name
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    server = machine.start()
+    try:
+        assert requests.get(f"{machine.url}/healthz", timeout=300).status_code == 200
+        yield machine
+    finally:
+        end(server)
+        subprocess.run(["kill", "-KILL", (tmp_path / "pid").read_text().strip()], check=False)
+
+
+def test_a_later_version_and_the_earlier_one_again_serve_and_no_call_is_refused(
+    machine: Machine,
+) -> None:
+    statuses: list[int] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.05):
+            statuses.append(requests.get(f"{machine.url}/healthz", timeout=300).status_code)
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    try:
+        for version in ("2", "1"):  # which finds a database that the later one has migrated
+            done = machine.use(version, POSTERN_READY_SECONDS="400")
+            assert done.returncode == 0, done.stderr + (machine.root / "log").read_text()
+            assert machine.serving() == version
+    finally:
+        over.set()
+        caller.join()
+    assert set(statuses) == {200}
+    assert "database at 9999, which a later version made" in (machine.root / "log").read_text()
+
+
+def test_a_version_that_does_not_start_is_left_for_the_one_before(machine: Machine) -> None:
+    done = machine.use("3", POSTERN_READY_SECONDS="3")
+    assert (done.returncode, "1 serves again" in done.stderr) == (1, True)
+    assert (machine.root / "current").readlink() == Path("releases/1")
+    assert requests.get(f"{machine.url}/healthz", timeout=300).status_code == 200
+    assert machine.serving() == "1"
+
+
+def test_a_version_that_is_not_there_changes_nothing(machine: Machine) -> None:
+    done = machine.use("4")
+    assert (done.returncode, "make .venv/run" in done.stderr) == (1, True)
+    assert (machine.root / "current").readlink() == Path("releases/1")
