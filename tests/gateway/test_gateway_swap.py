@@ -124,7 +124,8 @@ def test_what_is_not_in_the_catalog_is_not_found(
     for ask in (at.ask, at.dry):
         with pytest.raises(NotFound) as caught:
             ask(method, service=name)
-        assert (str(caught.value), caught.value.code) == (says, -3004)
+        assert str(caught.value).startswith(f"{says} GET /api/v1/services")
+        assert caught.value.code == -3004
     assert box.requests == []
 
 
@@ -147,7 +148,8 @@ def test_a_caller_may_call_what_its_list_allows(
         for ask in (at.ask, at.dry):
             with pytest.raises(Forbidden) as caught:
                 ask(caller=caller)
-            assert (caught.value.code, str(caught.value)) == (-2004, "You may not call s.m.")
+            assert caught.value.code == -2004
+            assert str(caught.value).startswith("You may not call s.m; ask an admin")
         assert box.requests == []
 
 
