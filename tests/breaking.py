@@ -41,31 +41,34 @@ class _Comparison:
                 yield f"{where}: {', '.join(proof)} no longer says who calls"
         yield from self._parameters(where, old, new)
         yield from self._body(where, old.get("requestBody"), new.get("requestBody"))
-        for status, given in old["responses"].items():
+        for status, response in old["responses"].items():
             if status not in new["responses"]:
                 yield f"{where}: {status} is gone"
             else:
-                answers = _found(self.old, given), _found(self.new, new["responses"][status])
+                answers = (
+                    _resolved(self.old, response),
+                    _resolved(self.new, new["responses"][status]),
+                )
                 yield from self._contents(f"{where} {status}", *answers, incoming=False)
 
     def _parameters(self, where: str, old: Json, new: Json) -> Iterator[str]:
         before = {
-            (each["in"], each["name"]): each
-            for each in (_found(self.old, one) for one in old["parameters"])
+            (parameter["in"], parameter["name"]): parameter
+            for parameter in (_resolved(self.old, one) for one in old["parameters"])
         }
         after = {
-            (each["in"], each["name"]): each
-            for each in (_found(self.new, one) for one in new["parameters"])
+            (parameter["in"], parameter["name"]): parameter
+            for parameter in (_resolved(self.new, one) for one in new["parameters"])
         }
-        for key, each in after.items():
-            if each.get("required") and not before.get(key, {}).get("required"):
+        for key, parameter in after.items():
+            if parameter.get("required") and not before.get(key, {}).get("required"):
                 yield f"{where}: {key[0]} {key[1]} is required now"
-        for key, each in before.items():
+        for key, parameter in before.items():
             if key not in after:
                 yield f"{where}: {key[0]} {key[1]} is gone"
             else:
                 yield from self._schema(
-                    f"{where} {key[1]}", each["schema"], after[key]["schema"], incoming=True
+                    f"{where} {key[1]}", parameter["schema"], after[key]["schema"], incoming=True
                 )
 
     def _body(self, where: str, old: Json | None, new: Json | None) -> Iterator[str]:
@@ -75,11 +78,11 @@ class _Comparison:
             yield from self._contents(f"{where} body", old, new or {}, incoming=True)
 
     def _contents(self, where: str, old: Json, new: Json, *, incoming: bool) -> Iterator[str]:
-        for kind, given in old.get("content", {}).items():
+        for kind, media in old.get("content", {}).items():
             if kind not in new.get("content", {}):
                 yield f"{where}: {kind} is gone"
             else:
-                schemas = given.get("schema", {}), new["content"][kind].get("schema", {})
+                schemas = media.get("schema", {}), new["content"][kind].get("schema", {})
                 yield from self._schema(where, *schemas, incoming=incoming)
         for name in old.get("headers", {}).keys() - new.get("headers", {}).keys():
             yield f"{where}: the header {name} is gone"
@@ -88,9 +91,9 @@ class _Comparison:
         old, new = self._flat(self.old, old), self._flat(self.new, new)
         yield from _types(where, old, new, incoming)
         if "enum" in old and (
-            lost := [each for each in old["enum"] if each not in new.get("enum", old["enum"])]
+            missing := [value for value in old["enum"] if value not in new.get("enum", old["enum"])]
         ):
-            yield f"{where}: {', '.join(map(str, lost))} is gone"
+            yield f"{where}: {', '.join(map(str, missing))} is gone"
         if incoming:
             yield from _narrowed(where, old, new)
         yield from self._properties(where, old, new, incoming)
@@ -122,32 +125,32 @@ class _Comparison:
 
     def _flat(self, document: Json, schema: Json) -> Json:
         """Without references and ``allOf``."""
-        schema = _found(document, schema)
-        made = {key: value for key, value in schema.items() if key != "allOf"}
+        schema = _resolved(document, schema)
+        flat = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema.get("allOf", ()):
             for key, value in self._flat(document, part).items():
-                both = isinstance(value, dict) and isinstance(made.get(key), dict)
-                made[key] = _merged(made[key], value) if both else value
-        return made
+                both = isinstance(value, dict) and isinstance(flat.get(key), dict)
+                flat[key] = _merged(flat[key], value) if both else value
+        return flat
 
 
 def _merged(one: Json, other: Json) -> Json:
-    return {**one, **{name: {**one.get(name, {}), **each} for name, each in other.items()}}
+    return {**one, **{name: {**one.get(name, {}), **keywords} for name, keywords in other.items()}}
 
 
 def _types(where: str, old: Json, new: Json, incoming: bool) -> Iterator[str]:
     before, after = _type_set(old), _type_set(new)
     narrow, wide = (after, before) if incoming else (before, after)
     if narrow and not (wide and wide <= narrow):
-        yield f"{where}: it was {_said(before)} and is {_said(after)}"
+        yield f"{where}: it was {_type_names(before)} and is {_type_names(after)}"
 
 
 def _type_set(schema: Json) -> set[str]:
-    given = schema.get("type", [])
-    return {given} if isinstance(given, str) else set(given)
+    types = schema.get("type", [])
+    return {types} if isinstance(types, str) else set(types)
 
 
-def _said(types: set[str]) -> str:
+def _type_names(types: set[str]) -> str:
     return " or ".join(sorted(types)) or "anything"
 
 
@@ -171,10 +174,10 @@ def _whole(item: Json, verb: str) -> Json:
     }
 
 
-def _found(document: Json, value: Json) -> Json:
+def _resolved(document: Json, value: Json) -> Json:
     while "$ref" in value:
-        found: Any = document
+        target: Any = document
         for step in value["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        value = found
+            target = target[step]
+        value = target
     return value

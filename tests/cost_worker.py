@@ -226,8 +226,8 @@ class Caller:
 
 
 def _is_whole(answer: bytes) -> bool:
-    head, found, body = answer.partition(b"\r\n\r\n")
-    if not found:
+    head, separator, body = answer.partition(b"\r\n\r\n")
+    if not separator:
         return False
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):

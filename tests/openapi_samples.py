@@ -119,7 +119,7 @@ def stripe() -> Values:
     paths: Values = {}
     for name in objects:
         expand = {"type": "array", "items": {"type": "string", "maxLength": 5000}}
-        made = name.title().replace("_", "")
+        title = name.title().replace("_", "")
         fields = {
             "amount": {"type": "integer"}, "currency": {"type": "string", "maxLength": 3}, "expand": expand,
             "address": {"type": "object", "required": ["line1"], "properties": {"line1": {"type": "string"}, "geo": {"type": "object", "properties": {"lat": {"type": "number"}}}}},
@@ -161,17 +161,17 @@ def stripe() -> Values:
             ]
         }
         paths[f"/v1/{name}s"] = {
-            "get": {"operationId": f"Get{made}s", "responses": good, "parameters": [
+            "get": {"operationId": f"Get{title}s", "responses": good, "parameters": [
                 {"name": "created", "in": "query", "style": "deepObject", "explode": True, "schema": created},
                 {"name": "limit", "in": "query", "style": "form", "schema": {"type": "integer"}},
                 {"name": "expand", "in": "query", "style": "deepObject", "explode": True, "schema": expand},
             ]},
-            "post": {"operationId": f"Post{made}s", "requestBody": {"content": form, "required": True}, "responses": good},
+            "post": {"operationId": f"Post{title}s", "requestBody": {"content": form, "required": True}, "responses": good},
         }  # fmt: skip
         paths[f"/v1/{name}s/{{{name}}}"] = {
-            "get": {"operationId": f"Get{made}s{made}", "parameters": [holder], "responses": good},
-            "post": {"operationId": f"Post{made}s{made}", "parameters": [holder], "requestBody": {"content": form}, "responses": good},
-            "delete": {"operationId": f"Delete{made}s{made}", "parameters": [holder], "responses": good},
+            "get": {"operationId": f"Get{title}s{title}", "parameters": [holder], "responses": good},
+            "post": {"operationId": f"Post{title}s{title}", "parameters": [holder], "requestBody": {"content": form}, "responses": good},
+            "delete": {"operationId": f"Delete{title}s{title}", "parameters": [holder], "responses": good},
         }  # fmt: skip
     circle = {
         name: {

@@ -54,15 +54,15 @@ def programs() -> Path:
 
     :raises PostgresError: there is none.
     """
-    found = [Path(each).resolve().parent for each in [shutil.which("postgres")] if each]
-    found += sorted(
+    folders = [Path(path).resolve().parent for path in [shutil.which("postgres")] if path]
+    folders += sorted(
         Path("/usr/lib/postgresql").glob("*/bin"),
-        key=lambda each: float(each.parent.name),
+        key=lambda path: float(path.parent.name),
         reverse=True,
     )
     if (pgserver := importlib.util.find_spec("pgserver")) and pgserver.origin:
-        found.append(Path(pgserver.origin).parent / "pginstall" / "bin")
-    for folder in found:
+        folders.append(Path(pgserver.origin).parent / "pginstall" / "bin")
+    for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise PostgresError(MISSING)
@@ -100,10 +100,10 @@ class Server:
                 "stdin": subprocess.DEVNULL,
                 **self._as,
             }
-            made = subprocess.run(
+            result = subprocess.run(
                 [self._bin / "initdb", *words, "--locale=C.UTF-8"], check=False, **options
             )
-            if made.returncode:
+            if result.returncode:
                 raise PostgresError(f"initdb failed:\n{self._log.read_text()}")
         self.start()
         return self

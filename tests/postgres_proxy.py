@@ -58,8 +58,8 @@ class LossyProxy:
                     back.join(10)  # the server has answered
                     break
                 server.sendall(piece)
-            for each in (client, server):
-                each.shutdown(socket.SHUT_RDWR)
+            for sock in (client, server):
+                sock.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _pass_back(server: socket.socket, client: socket.socket, silent: threading.Event) -> None:

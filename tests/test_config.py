@@ -192,8 +192,8 @@ def test_the_databases_password_is_a_secret(
     settings = Settings.from_env()
 
     assert settings.database_url == url
-    assert secrets <= {each.reveal() for each in settings.secrets}
-    assert not any(each in repr(settings) for each in secrets)
+    assert secrets <= {secret.reveal() for secret in settings.secrets}
+    assert not any(secret in repr(settings) for secret in secrets)
 
 
 @pytest.mark.parametrize("command", [["gunicorn"], ["flask", "catalog", "check"]])
@@ -284,7 +284,7 @@ def test_the_password_of_redis_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
 
     settings = Settings.from_env()
 
-    assert {"hunter/2", "hunter%2F2"} <= {each.reveal() for each in settings.secrets}
+    assert {"hunter/2", "hunter%2F2"} <= {secret.reveal() for secret in settings.secrets}
     assert "hunter" not in repr(settings)
 
 
@@ -432,7 +432,7 @@ def test_an_egress_proxys_password_is_a_secret_and_a_wrong_one_is_not_repeated(
     monkeypatch.setenv("EGRESS_PROXY", "http://ann:hun%2Fter2@proxy:3128")
     monkeypatch.setenv("EGRESS_NO_PROXY", ".example.com, 10.0.0.0/8")
     settings = Settings.from_env()
-    assert {"hun/ter2", "hun%2Fter2"} <= {each.reveal() for each in settings.secrets}
+    assert {"hun/ter2", "hun%2Fter2"} <= {secret.reveal() for secret in settings.secrets}
     assert "ter2" not in repr(settings)
     assert settings.outbound.proxy and (
         settings.outbound.proxy.host,
@@ -453,13 +453,13 @@ def test_a_proxy_that_the_environment_names_for_others_is_noted_unless_the_setti
 ) -> None:
     for name in PROXY_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert not [each for each in Settings.from_env().warnings if "PROXY" in each]
+    assert not [warning for warning in Settings.from_env().warnings if "PROXY" in warning]
     monkeypatch.setenv("HTTPS_PROXY", "http://ann:hunter2@proxy:3128")
-    [note] = [each for each in Settings.from_env().warnings if "PROXY" in each]
+    [note] = [warning for warning in Settings.from_env().warnings if "PROXY" in warning]
     assert note.startswith("HTTPS_PROXY: is not used; calls to services go by EGRESS_PROXY")
     assert "hunter2" not in note
     monkeypatch.setenv("EGRESS_PROXY", "none")
-    assert not [each for each in Settings.from_env().warnings if "PROXY" in each]
+    assert not [warning for warning in Settings.from_env().warnings if "PROXY" in warning]
 
 
 def test_who_is_trusted_is_read_as_openssl_and_requests_read_it(

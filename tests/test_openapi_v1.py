@@ -29,8 +29,8 @@ def now(tmp_path_factory: pytest.TempPathFactory) -> Json:
             files_dir=str(folder),
         )
     )
-    made: Json = app.test_client().get("/openapi.json").json
-    return made
+    document: Json = app.test_client().get("/openapi.json").json
+    return document
 
 
 def test_nothing_that_v1_promises_is_taken_back(now: Json) -> None:
@@ -56,18 +56,18 @@ def test_what_is_added_breaks_nobody() -> None:
 
 
 def operation(document: Json, path: str = "/api/v1/products", verb: str = "get") -> Json:
-    found: Json = document["paths"][path][verb]
-    return found
+    item: Json = document["paths"][path][verb]
+    return item
 
 
 def schema(document: Json, name: str) -> Json:
-    found: Json = document["components"]["schemas"][name]
-    return found
+    schema: Json = document["components"]["schemas"][name]
+    return schema
 
 
 def body(document: Json) -> Json:
-    found: Json = operation(document, "/api/v1/call/wechat/send_msg", "post")["requestBody"]
-    return found
+    body: Json = operation(document, "/api/v1/call/wechat/send_msg", "post")["requestBody"]
+    return body
 
 
 CHANGES: dict[str, Callable[[Json], Any]] = {
@@ -95,12 +95,12 @@ CHANGES: dict[str, Callable[[Json], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("told", CHANGES)
-def test_what_is_taken_back_is_named(told: str) -> None:
+@pytest.mark.parametrize("message", CHANGES)
+def test_what_is_taken_back_is_named(message: str) -> None:
     new = copy.deepcopy(PROMISED)
-    CHANGES[told](new)
+    CHANGES[message](new)
 
-    found = breaking(PROMISED, new)
+    problems = breaking(PROMISED, new)
 
-    assert found
-    assert all(told in each for each in found) or told.startswith("token"), found
+    assert problems
+    assert all(message in problem for problem in problems) or message.startswith("token"), problems

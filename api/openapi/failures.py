@@ -133,6 +133,16 @@ def _schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
     }
 
 
+VENDOR_SCHEMA = {
+    "type": "object",
+    "description": "The vendor's own words, masked, of a service that shows them.",
+    "properties": {
+        "code": {"type": ["string", "null"]},
+        "message": {"type": ["string", "null"], "maxLength": 500},
+    },
+}
+
+
 def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
     """What a failure, and a failed call of several, says of itself."""
     types = sorted({error.type for error in errors_by_kind.values()})
@@ -169,13 +179,6 @@ def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
                 "type": "string",
                 "description": "The vendor's own, of a service that shows it.",
             },
-            "vendor": {
-                "type": "object",
-                "description": "The vendor's own words, masked, of a service that shows them.",
-                "properties": {
-                    "code": {"type": ["string", "null"]},
-                    "message": {"type": ["string", "null"], "maxLength": 500},
-                },
-            },
+            "vendor": VENDOR_SCHEMA,
         },
     }

@@ -128,10 +128,10 @@ def classes(base: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 
 def test_the_text_of_every_class_of_failure_says_what_to_do() -> None:
-    found = {each.__name__: each.message for each in classes(GatewayError)}
-    assert found.keys() == ACTIONS.keys()
+    messages = {each.__name__: each.message for each in classes(GatewayError)}
+    assert messages.keys() == ACTIONS.keys()
     for name, action in ACTIONS.items():
-        assert action in found[name], name
+        assert action in messages[name], name
 
 
 @pytest.fixture(params=["sqlite"])
@@ -317,9 +317,9 @@ def test_a_key_an_etag_and_a_range_that_do_not_fit_say_what_to_send(
     answer = client.put(f"/api/v1/products/{at}", json=product, headers=headers).json
     assert (answer["code"], "send its new ETag as If-Match" in answer["message"]) == (-3009, True)
     form = {"file": (BytesIO(b"hello"), "a.txt")}
-    made = client.post("/api/v1/files", data=form, headers=tokens["user"]).json["data"]["id"]
+    file_id = client.post("/api/v1/files", data=form, headers=tokens["user"]).json["data"]["id"]
     headers = {**tokens["user"], "Range": "bytes=9-"}
-    answer = client.get(f"/api/v1/files/{made}", headers=headers).json
+    answer = client.get(f"/api/v1/files/{file_id}", headers=headers).json
     assert (answer["code"], "ask for one below its size" in answer["message"]) == (-3012, True)
 
 

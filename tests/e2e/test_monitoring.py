@@ -64,12 +64,12 @@ def test_promtool_accepts_what_ships(words: tuple[str, ...]) -> None:
 def test_each_alert_is_shown_to_fire_and_then_to_clear(alert: str) -> None:
     for file in TESTS:
         for test in yaml.safe_load((FOLDER / file).read_text())["tests"]:
-            told = [
-                bool(each["exp_alerts"])
-                for each in test.get("alert_rule_test", ())
-                if each["alertname"] == alert
+            firings = [
+                bool(test_rule["exp_alerts"])
+                for test_rule in test.get("alert_rule_test", ())
+                if test_rule["alertname"] == alert
             ]
-            if told[-2:] == [True, False]:
+            if firings[-2:] == [True, False]:
                 return
     pytest.fail(f"no test in {', '.join(TESTS)} shows {alert} firing and clearing after it")
 
@@ -81,39 +81,39 @@ def test_the_page_on_metrics_says_what_to_do_about_each_alert() -> None:
 
 @pytest.mark.parametrize(("name", "expression"), EXPRESSIONS, ids=lambda each: str(each)[:40])
 def test_each_query_names_metrics_and_labels_that_exist(name: str, expression: str) -> None:
-    known = _known()
+    declared = _known()
     text = re.sub(r'"[^"]*"', '""', expression)
     names = re.findall(r"\b(?:service:|postern:)?(?:postern_|call_)\w+[\w:]*|\bup\b", text)
     assert names, expression
-    assert set(names) <= known.keys()
+    assert set(names) <= declared.keys()
     for metric, matchers in re.findall(r"([\w:]+)\{([^}]*)\}", text):
-        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[metric], metric
+        assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= declared[metric], metric
     grouped = {
         label
         for labels in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", text)
         for label in re.findall(r"\w+", labels)
     }
-    assert grouped <= set.union(*(known[metric] for metric in names))
+    assert grouped <= set.union(*(declared[metric] for metric in names))
 
 
 def _known() -> dict[str, set[str]]:
     """Labels by series, those of histograms and of recording rules among them."""
-    known = {name: labels | SCRAPED for name, labels in documented().items()} | {"up": SCRAPED}
-    for name in [name for name in known if name.endswith("_seconds")]:
-        known |= {
-            f"{name}_bucket": known[name] | {"le"},
-            f"{name}_sum": known[name],
-            f"{name}_count": known[name],
+    metrics = {name: labels | SCRAPED for name, labels in documented().items()} | {"up": SCRAPED}
+    for name in [name for name in metrics if name.endswith("_seconds")]:
+        metrics |= {
+            f"{name}_bucket": metrics[name] | {"le"},
+            f"{name}_sum": metrics[name],
+            f"{name}_count": metrics[name],
         }
     recorded = [rule["record"] for rule in rules() if "record" in rule]
-    return known | {
+    return metrics | {
         name: {"service"} if name.startswith("service:") else set() for name in recorded
     }
 
 
 def test_the_dashboard_is_whole() -> None:
-    made: dict[str, Any] = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    shown = made["panels"]
+    dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    shown = dashboard["panels"]
     assert len({panel["id"] for panel in shown}) == len(shown)
     taken = [
         (x, y)

@@ -151,8 +151,8 @@ class Load:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        for each in self._work:
-            each.result()
+        for future in self._work:
+            future.result()
         self._pool.shutdown()
 
     def during(self, phase: str, act: Callable[[], object] = lambda: None) -> None:
@@ -177,7 +177,7 @@ class Load:
         """Seconds that a request took, but for the odd one."""
         return sorted(self.seconds[phase])[int((1 - ODD) * len(self.seconds[phase]))]
 
-    def told(self) -> str:
+    def report(self) -> str:
         lines = []
         for phase, kinds in self.seen.items():
             counts = ", ".join(
@@ -232,18 +232,18 @@ def test_redis_stopped_hung_and_restarted_during_load(start_shared: Start, redis
         redis.start()
         wait_for(recovered)
         load.during("restarted")
-    print(f"\nREDIS_DOWN={redis_down}\n{load.told()}")  # noqa: T201 # pytest -s, or -rP
+    print(f"\nREDIS_DOWN={redis_down}\n{load.report()}")  # noqa: T201 # pytest -s, or -rP
 
-    assert load.statuses(*load.seen) <= {200, 503}, load.told()
+    assert load.statuses(*load.seen) <= {200, 503}, load.report()
     for phase in ("well", "resumed", "restarted"):
-        assert load.statuses(phase) == {200} or load.missed[phase], load.told()
+        assert load.statuses(phase) == {200} or load.missed[phase], load.report()
     if redis_down == "open":
         assert load.statuses("hung", "stopped") == {200}
     else:
         for phase in ("hung", "stopped"):
             assert 503 in load.statuses(phase, kind="signed") & load.statuses(phase, kind="bearer")
     for phase in ("hung", "stopped", "resumed", "restarted"):
-        assert load.longest(phase) <= load.longest("well") + LONGEST + NOISE, load.told()
+        assert load.longest(phase) <= load.longest("well") + LONGEST + NOISE, load.report()
     for event in ("store_away", "store_back"):
         assert shared.log.count(event) >= 2 * WORKERS
     assert '"event":"unforeseen"' not in shared.log.replace(" ", "")

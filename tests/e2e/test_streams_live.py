@@ -90,8 +90,8 @@ def _fresh(box: Sandbox) -> None:
     box.reset()
 
 
-def chat(live: Live, model: str, said: str = "one two three") -> requests.Response:
-    params = {"model": model, "messages": [{"role": "user", "content": said}]}
+def chat(live: Live, model: str, text: str = "one two three") -> requests.Response:
+    params = {"model": model, "messages": [{"role": "user", "content": text}]}
     return live.call("llm.chat", params, stream=True)
 
 

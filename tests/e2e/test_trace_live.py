@@ -76,11 +76,11 @@ def test_spans_reach_the_collector_under_the_callers_trace(
     live.call("demo.list_items", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
 
     def spans() -> list[Any]:
-        return [each for each in collector.spans if each.trace_id.hex() == TRACE]
+        return [span for span in collector.spans if span.trace_id.hex() == TRACE]
 
     wait_for(lambda: len(spans()) == 2)  # which may come apart
-    call, attempt = sorted(spans(), key=lambda each: each.kind)
+    call, attempt = sorted(spans(), key=lambda span: span.kind)
     assert attempt.parent_span_id == call.span_id
     lines = [json.loads(line) for line in live.log.splitlines() if TRACE in line]
-    assert [each["event"] for each in lines] == ["exchange", "attempt", "request"]
-    assert {each["trace_id"] for each in lines} == {TRACE}
+    assert [entry["event"] for entry in lines] == ["exchange", "attempt", "request"]
+    assert {entry["trace_id"] for entry in lines} == {TRACE}

@@ -88,8 +88,8 @@ def test_who_was_there_logs_in_and_new_rows_join_the_old(client: FlaskClient) ->
         ("bob", "user"),
     ]
     body = {"username": "eve", "password": PASSWORD, "role": "guest"}
-    made = client.post("/api/v1/users", json=body, headers=ann)
-    assert (made.status_code, made.json["data"]["id"]) == (201, 3)
+    answer = client.post("/api/v1/users", json=body, headers=ann)
+    assert (answer.status_code, answer.json["data"]["id"]) == (201, 3)
 
 
 def test_an_app_signs_with_the_secret_it_was_given(client: FlaskClient) -> None:
