@@ -35,9 +35,9 @@ def send(live: Live, verb: str, path: str, body: str) -> requests.Response:
     return live.send(verb, V1 + path, data=body.encode(), headers=headers)
 
 
-def product(live: Live, **text: Any) -> int:
+def product(live: Live, **fields: Any) -> int:
     answer = live.post(
-        f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **text}
+        f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **fields}
     )
     assert answer.status_code == 201, answer.text
     return int(answer.json()["data"]["id"])
