@@ -49,7 +49,7 @@ export function drawApps(main, _, query) {
 export async function drawAudit(main, _, query, signal) {
   if (!main.querySelector("form")) {
     fill(main, h("h1", {}, t("Audit")), quiet(t("What was done to users, apps and connections, and to what is others’.")),
-      queryForm([["actor", t("actor")], ["action", t("action")], ["object", t("object")]].map(([name, label]) => labelled(label, h("input", { id: name, name, autocomplete: "off" }))), t("Filter"), (values) => address("audit", values)),
+      queryForm([["actor", t("Actor")], ["action", t("Action")], ["object", t("Object")]].map(([name, label]) => labelled(label, h("input", { id: name, name, autocomplete: "off" }))), t("Filter"), (values) => address("audit", values)),
       h("div", { id: "found" }));
   }
   follow(main.querySelector("form"), query);
