@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, create_engine, insert, select, text
 
 from api.auth.app_secrets import AppSecrets
 from app import create_app
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from gateway.clock import SystemClock
 from models import AccountConnection, Base, Database
 from models.database import migrate

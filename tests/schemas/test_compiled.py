@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from gateway.catalog.params.schema import ParamSchema
+from gateway.catalog.params.schema import BOUNDS, ParamSchema
 from schemas.calls import BatchSchema, CallSchema, RecentArgs
 from schemas.catalog.params import FORMATS, params_schema
 from schemas.compiled import compile_schema
@@ -31,6 +32,15 @@ VALUES = st.recursive(
 )
 SIZES = st.integers(0, 3)
 LIMITS = st.sampled_from([-1, 0, 1, 1.5, 5])
+
+
+def is_possible(declared: dict[str, Any]) -> bool:
+    """Whether a catalog may say so: what it refuses is no parameter."""
+    if declared.get("required") and "default" in declared:
+        return False
+    return all(
+        declared.get(lower, -math.inf) <= declared.get(upper, math.inf) for lower, upper in BOUNDS
+    )
 
 
 def keywords(inner: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[dict[str, Any]]:
@@ -56,7 +66,7 @@ def keywords(inner: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[d
         lambda names: st.fixed_dictionaries(
             {"type": kinds, **{name: optional[name] for name in names}}
         )
-    ).filter(lambda declared: not (declared.get("required") and "default" in declared))
+    ).filter(is_possible)
 
 
 def shapes() -> st.SearchStrategy[dict[str, Any]]:

@@ -128,7 +128,8 @@ class Connection:
         hub: Any = self._hub
         watcher = sock._read_event if event == select.POLLIN else sock._write_event
         timer = hub.loop.timer(seconds)
-        timer.start(getcurrent().throw, TimeoutError("time is up"))
+        # The loop's own time may be old, and the timer would go off too early.
+        timer.start(getcurrent().throw, TimeoutError("time is up"), update=True)
         try:
             hub.wait(watcher)
         finally:
