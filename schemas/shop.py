@@ -86,7 +86,7 @@ class OrderIn(Bounded):
     )
 
     @validates_schema
-    def each_product_once(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def check_duplicate_products(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         product_ids: set[int] = set()
         for number, line in enumerate(data["items"]):
             if line["product_id"] in product_ids:

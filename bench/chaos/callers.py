@@ -190,5 +190,8 @@ class Load:
                 code == CONFLICT and "unknown" in envelope["message"]
             )
         except (requests.RequestException, ValueError, KeyError) as error:
-            code, data, text, is_final = NO_ANSWER, None, repr(error)[:300], False
+            code = NO_ANSWER
+            data = None
+            text = repr(error)[:300]
+            is_final = False
         return Answer(kind.name, code, time.monotonic() - began, text), data, is_final

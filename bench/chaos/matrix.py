@@ -18,7 +18,11 @@ KINDS = (*CALLS, *WRITES, "read")
 WITH_KEY = ("keyed", "charge", *WRITES)
 DATABASE_SECONDS = 15.0  # connect, a connection of the pool, an answer; each has its limit
 BUSY_SECONDS = 2.0  # that a machine may add to any answer
-TIMEOUT, UNREACHABLE, BAD_RESPONSE, CIRCUIT_OPEN, DEADLINE = -1001, -1003, -1005, -1007, -1011
+TIMEOUT = -1001
+UNREACHABLE = -1003
+BAD_RESPONSE = -1005
+CIRCUIT_OPEN = -1007
+DEADLINE = -1011
 #: What a call to the service may be answered, by fault; a circuit that opened refuses meanwhile.
 SERVICE_CODES = {
     "delay": set(),

@@ -92,7 +92,7 @@ def _format(value: Any) -> str:
     return str(value)
 
 
-def shown_url(url: str) -> str:
+def url_without_password(url: str) -> str:
     """Return a database's URL without its query, and with stars for its password."""
     return make_url(url).set(query={}).render_as_string(hide_password=True)
 
@@ -111,6 +111,6 @@ def report_database_errors(duplicate: str) -> Iterator[None]:
         reason = str(error.orig).partition("\n")[0]
         message = f"the database cannot be used ({reason})"
         if isinstance(error, ProgrammingError) or reason.startswith("no such"):
-            url = shown_url(app_state().settings.database_url)
+            url = url_without_password(app_state().settings.database_url)
             message += f"; it is {url}; if that is the one you mean, try: flask db upgrade"
         raise click.ClickException(message) from error

@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from api.context import app_state
-from cli.accounts import loaded_auth, report_database_errors, shown_url
+from cli.accounts import loaded_auth, report_database_errors, url_without_password
 from cli.backup.archive import ArchiveReader, ArchiveWriter, new_archive, open_archive
 from cli.files import FileArgument
 from models import AccountConnection, App
@@ -74,7 +74,8 @@ def _require_revision() -> None:
     head = revisions.head_revision()
     if current != head:
         raise click.ClickException(
-            f"the database {shown_url(url)} is at {current or 'no revision'}, not at {head}; "
+            f"the database {url_without_password(url)} is at {current or 'no revision'}, "
+            f"not at {head}; "
             "back it up with the version that it is of, or try: flask db upgrade"
         )
 

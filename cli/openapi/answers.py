@@ -21,7 +21,7 @@ from cli.openapi.keywords import usable_values
 from cli.openapi.merging import Merger, Refs, intersect, says_type, type_of
 from cli.openapi.naming import bare, best_response, response_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
-from gateway.catalog.answers.response_headers import MAX_HEADERS, passed_on
+from gateway.catalog.answers.response_headers import MAX_HEADERS, check_header_name
 from gateway.catalog.params.schema import TYPES
 from schemas.catalog.params import FORMATS
 
@@ -217,7 +217,7 @@ def _with_distinct(keywords: dict[str, Any], shapes: list[dict[str, Any]]) -> di
 
 def _may_pass(name: str) -> bool:
     try:
-        passed_on(name)
+        check_header_name(name)
     except ValidationError:
         return False
     return True

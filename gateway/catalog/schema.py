@@ -10,7 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from gateway.catalog.answers.paginate import pagination_field
-from gateway.catalog.answers.response_headers import MAX_HEADERS, HeaderNames, passed_on
+from gateway.catalog.answers.response_headers import MAX_HEADERS, HeaderNames, check_header_name
 from gateway.catalog.answers.returns import ReturnsField
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.hosts import HOST_PARAM_NAME, HostParamSchema
@@ -191,7 +191,7 @@ class MethodSchema(CommonSchema):
     returns = ReturnsField(ParamSchema())
     check_returns = text(validate=one_of("log", "fail"))
     response_headers = HeaderNames(
-        text(validate=passed_on),
+        text(validate=check_header_name),
         validate=validate.Length(max=MAX_HEADERS, error="must be {max} names at most"),
         error_messages=MESSAGES,
     )

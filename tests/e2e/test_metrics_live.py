@@ -48,7 +48,7 @@ def look(live: Live) -> str:
     return answer.text
 
 
-def told(live: Live, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+def metric_values(live: Live, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     return samples(look(live), name, *labels)
 
 
@@ -71,7 +71,11 @@ def change(live: Live, box: Sandbox, path: str) -> None:
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
     wait_for(
         lambda: (
-            {key for _ in range(20) for key in told(live, "postern_catalog_info", "version")}
+            {
+                key
+                for _ in range(20)
+                for key in metric_values(live, "postern_catalog_info", "version")
+            }
             == {(version,)}
         )
     )
@@ -122,36 +126,42 @@ def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: San
         "methods", "concurrency: 9, methods"
     )
     live.change_catalog(text)
-    wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome").get(("taken",)) == 4)
+    wait_for(
+        lambda: metric_values(live, "postern_catalog_reloads_total", "outcome").get(("taken",)) == 4
+    )
     call(live, 1)
-    assert told(live, "postern_concurrency_in_use") == {(): 0}
+    assert metric_values(live, "postern_concurrency_in_use") == {(): 0}
     box.fault("/anything", "hang")
     headers = {"Authorization": f"Bearer {live.token()}"}
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(
             requests.get, f"{live.url}/api/v1/call/s/m", headers=headers, timeout=30
         )
-        wait_for(lambda: told(live, "postern_concurrency_in_use") == {(): 1})
+        wait_for(lambda: metric_values(live, "postern_concurrency_in_use") == {(): 1})
         for pid in live.workers():
             os.kill(pid, signal.SIGKILL)
         assert hanging.exception(30) is not None
     box.reset()
     wait_for(
-        lambda: live._answers() and sum(told(live, "postern_concurrency_in_use").values()) == 0
+        lambda: (
+            live._answers() and sum(metric_values(live, "postern_concurrency_in_use").values()) == 0
+        )
     )
 
 
 def test_redis_that_goes_and_a_catalog_that_is_wrong_are_told(
     live: Live, redis_server: RedisServer
 ) -> None:
-    assert told(live, "postern_redis_up") == {(): 1}
+    assert metric_values(live, "postern_redis_up") == {(): 1}
     redis_server.kill()
-    wait_for(lambda: told(live, "postern_redis_up") == {(): 0})
+    wait_for(lambda: metric_values(live, "postern_redis_up") == {(): 0})
     redis_server.start()
-    wait_for(lambda: told(live, "postern_redis_up") == {(): 1})
+    wait_for(lambda: metric_values(live, "postern_redis_up") == {(): 1})
     live.change_catalog("services: [")
-    wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome") == {("refused",): 4})
-    assert told(live, "postern_catalog_ok") == {(): 0}
+    wait_for(
+        lambda: metric_values(live, "postern_catalog_reloads_total", "outcome") == {("refused",): 4}
+    )
+    assert metric_values(live, "postern_catalog_ok") == {(): 0}
 
 
 @pytest.mark.skipif(
@@ -169,9 +179,9 @@ def test_promtool_finds_nothing_to_complain_about(live: Live, box: Sandbox) -> N
 def test_a_sighup_forgets_no_count(live: Live, box: Sandbox) -> None:
     box.reset()
     call(live, 20)
-    before, old = told(live, "postern_calls_total", "service", "code"), set(live.workers())
+    before, old = metric_values(live, "postern_calls_total", "service", "code"), set(live.workers())
     assert before["s", "0"] == 20
     live.process.send_signal(signal.SIGHUP)
     wait_for(lambda: len(live.workers()) == 4 and not old & set(live.workers()))
     call(live, 5)
-    assert told(live, "postern_calls_total", "service", "code")["s", "0"] == 25
+    assert metric_values(live, "postern_calls_total", "service", "code")["s", "0"] == 25

@@ -42,7 +42,7 @@ _BEGINNINGS: Mapping[str, str] = {
 }
 
 
-def passed_on(name: str) -> None:
+def check_header_name(name: str) -> None:
     """:raises ValidationError: callers may not get a service's header of this name."""
     if not _NAME.fullmatch(name):
         raise ValidationError("must be a header's name, such as Link or X-Total-Count")

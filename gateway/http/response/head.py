@@ -94,7 +94,7 @@ def read_head(data: bytes) -> Head:
     first, *lines = text.split("\r\n")
     pairs = []
     for line in lines:
-        read = _read_known if len(line) <= MAX_REMEMBERED_CHARACTERS else _read_line
+        read = _read_line_once if len(line) <= MAX_REMEMBERED_CHARACTERS else _read_line
         if pair := read(line):
             pairs.append(pair)
     if len(pairs) < len(lines) or not _EXACT_STATUS.fullmatch(first):
@@ -109,7 +109,7 @@ def _read_line(line: str) -> tuple[str, str] | None:
     return (match[1].lower(), match[2].strip(" \t")) if match else None
 
 
-_read_known = lru_cache(maxsize=MAX_REMEMBERED_LINES)(_read_line)
+_read_line_once = lru_cache(maxsize=MAX_REMEMBERED_LINES)(_read_line)
 
 
 @lru_cache(maxsize=64)  # few are ever sent
