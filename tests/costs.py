@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 from models.database import migrate
-from tests.e2e.live import BIN, ROOT, free_port
+from tests.e2e.live import BIN, ROOT
+from tests.ports import free_port
 
 FILE = Path(__file__).parent / "costs.json"
 CONFIGURATION = Path(__file__).parent / "costs.conf.py"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sandbox import Sandbox
 from tests.e2e.live import BIN, ROOT, Live, catalog_for
+from tests.ports import free_port
 
 LONG = ("--max-examples", "20", "--max-time", "900")
 
@@ -33,7 +34,7 @@ def fuzz(live: Live, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as box:
+    with tempfile.TemporaryDirectory() as folder, Sandbox(port=free_port()) as box:
         live = Live(Path(folder), catalog_for(box), ACCESS_TOKEN_TTL="3600").start()
         try:
             done = fuzz(live, *(sys.argv[1:] or LONG))

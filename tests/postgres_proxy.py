@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.ports import free_port
+
 COMMIT = b"COMMIT\0"
 
 
@@ -20,7 +22,7 @@ class LossyProxy:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._socket_file = str(Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432")
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.url = f"postgresql://postgres@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
         self.lose = ""
         threading.Thread(target=self._accept, daemon=True).start()

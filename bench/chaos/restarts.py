@@ -20,7 +20,7 @@ from bench.chaos.scene import CATALOG, DEADLINE_SECONDS, READ_SECONDS, SETTINGS,
 from bench.report import BenchError, table
 from models.database.revisions import head_revision
 from sandbox import Sandbox
-from tests.e2e.live import BIN, ROOT, Live, wait_for
+from tests.e2e.live import AS_SHIPPED, BIN, ROOT, Live, wait_for
 from tests.e2e.nginx import Nginx
 from tests.postgres import Server
 from tests.redis_server import RedisServer
@@ -137,7 +137,9 @@ def pair() -> Iterator[tuple[Pair, Load]]:
             "TRUSTED_PROXIES": "1",
         }
         catalog = CATALOG.format(port=box.port, read=READ_SECONDS, deadline=DEADLINE_SECONDS)
-        lives = [Live(folder / name, catalog, **settings) for name in ("one", "two")]
+        lives = [
+            Live(folder / name, catalog, gunicorn=AS_SHIPPED, **settings) for name in ("one", "two")
+        ]
         for live in lives:
             stack.callback(live.stop)
         lives[0].start()

@@ -16,7 +16,7 @@ from bench.chaos.ledger import STOCK, disagreements
 from bench.chaos.proxy import ProxyProcess
 from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
-from tests.e2e.live import Live
+from tests.e2e.live import AS_SHIPPED, Live
 from tests.postgres import Server
 from tests.redis_server import RedisServer
 
@@ -76,8 +76,11 @@ class Scene:
 
 
 @contextmanager
-def scene() -> Iterator[Scene]:
-    """Start everything, with an admin, an app and a product; end it on leaving."""
+def scene(gunicorn: tuple[str, ...] = AS_SHIPPED) -> Iterator[Scene]:
+    """Start everything, with an admin, an app and a product; end it on leaving.
+
+    :param gunicorn: its arguments, as `Live` takes them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="postern-chaos-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user
     (folder / "postgres").mkdir()
@@ -102,6 +105,7 @@ def scene() -> Iterator[Scene]:
                     ),
                     DATABASE_URL=f"postgresql://postgres@127.0.0.1:{to_postgres.port}/postern",
                     REDIS_URL=f"redis://127.0.0.1:{to_redis.port}",
+                    gunicorn=gunicorn,
                     **SETTINGS,
                 )
                 live.start()

@@ -17,6 +17,7 @@ from bench.chaos.matrix import KINDS, WAYS, WELL_SECONDS, promise
 from bench.chaos.proxy import FAULTS
 from bench.chaos.scene import Scene, scene
 from bench.report import table
+from tests.e2e.live import AS_SHIPPED
 
 SECONDS_BETWEEN = 0.5  # two requests of one caller: the service knows 10,000 charges
 SAMPLE_SECONDS = 2.0
@@ -120,9 +121,14 @@ def any_promise() -> Promise:
     return Promise(codes, max(entry.seconds for entry in promises))
 
 
-def run(seconds: float) -> tuple[list[Figure], Account, list[str]]:
-    """Return the figures, the account of all requests, and what was not as promised."""
-    with scene() as here:
+def run(
+    seconds: float, gunicorn: tuple[str, ...] = AS_SHIPPED
+) -> tuple[list[Figure], Account, list[str]]:
+    """Return the figures, the account of all requests, and what was not as promised.
+
+    :param gunicorn: its arguments, as `Live` takes them.
+    """
+    with scene(gunicorn) as here:
         account = Account(any_promise())
         with here.load(SECONDS_BETWEEN).start(account) as load:
             samples = list(_samples(here, load, seconds))

@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from api import logs
 from app import create_app
 from models.database.revisions import head_revision
-from tests.e2e.live import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

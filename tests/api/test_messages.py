@@ -22,6 +22,7 @@ from sandbox import Sandbox
 from server.http1 import check_beginning
 from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
+from tests.ports import free_port
 
 Ask = Callable[..., Any]
 CALL = "/api/v1/call"
@@ -141,7 +142,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

@@ -15,6 +15,8 @@ from bench.chaos.__main__ import PAGES
 from bench.chaos.accounts import NO_ANSWER, UNAVAILABLE, Account, Answer, Promise
 from bench.chaos.proxy import DELAY_SECONDS, FAULTS, FaultProxy
 from bench.report import write
+from tests.e2e.live import PATIENT
+from tests.ports import free_port
 
 SHORT_SECONDS = 0.3
 ALL_SECONDS = 30.0
@@ -24,7 +26,7 @@ class Echo:
     """Says whatever it is told."""
 
     def __enter__(self) -> Echo:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -186,7 +188,7 @@ def test_two_minutes_of_load_and_faults_leave_nothing_unexplained_and_nothing_gr
     monkeypatch.setattr(soak, "WELL_SECONDS", 240)
     for name in ("MAX_GROWTH_MIB", "MAX_GROWTH_DESCRIPTORS", "MAX_GROWTH_DISK_MIB"):
         monkeypatch.setattr(soak, name, 3 * getattr(soak, name))
-    _, account, problems = soak.run(120)
+    _, account, problems = soak.run(120, gunicorn=PATIENT)
 
     assert not problems
     assert account.codes[0] > account.codes.total() / 2

@@ -17,6 +17,7 @@ from cli.late import LateCommand
 from cli.output import color_json
 from config import Settings
 from sandbox import Sandbox
+from tests.ports import free_port
 
 Run = Callable[..., Result]
 CATALOG = """
@@ -160,7 +161,7 @@ def test_tab_offers_what_there_is(app: Flask, typed: str, offered: list[str]) ->
     ],
 )
 def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, message: str) -> None:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         box.fault("/metrics", fault)
         done = run("top", "--once", "--url", box.url)
     assert done.exit_code == 1

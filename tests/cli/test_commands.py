@@ -20,7 +20,7 @@ from config import Settings
 from gateway.masking import Secret
 from models import App, User
 from models.database import migrate
-from tests.e2e.live import free_port
+from tests.ports import free_port
 
 Run = Callable[..., Result]
 

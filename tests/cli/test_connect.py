@@ -26,13 +26,14 @@ from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.api.conftest import SECRET
 from tests.clock import FakeClock
 from tests.e2e.live import BIN, ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

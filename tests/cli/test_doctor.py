@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.installation import Installation
 from tests.gateway.fakes import Wire, answer
+from tests.ports import free_port
 
 Findings = list[dict[str, str]]
 
@@ -67,7 +68,7 @@ def test_what_is_well_is_ok(fresh: Installation) -> None:
 
 
 def test_each_problem_says_what_to_do(fresh: Installation) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", free_port())) as listener:
         port = listener.getsockname()[1]
         catalog(fresh, "http://nobody.invalid")
         code, lines = findings(

@@ -15,6 +15,7 @@ from flask import Flask
 from config import Settings
 from gateway.bodies import WRITERS
 from sandbox import Sandbox
+from tests.ports import free_port
 
 AUTHS: dict[str, dict[str, str]] = {
     "none": {"type": "none"},
@@ -41,7 +42,7 @@ ARGUMENTS = {"read": ["id=a b/c", "q=北京 &=", "X-Tenant=t"], "gone": ["id=1"]
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

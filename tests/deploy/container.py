@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from tests.e2e.live import children_of, end, free_port, wait_for
+from tests.e2e.live import children_of, end, wait_for
+from tests.ports import free_port
 
 MISSING = (
     "These tests make network namespaces: run them as root, with iproute2, systemd and redis-tools "

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from tests.deploy import image
-from tests.e2e.live import BIN, end, free_port, wait_for
+from tests.e2e.live import BIN, end, wait_for
+from tests.ports import free_port
 
 SECRET = "of the image's test, long enough for HS256"
 #: The image's folders (elsewhere, as Python itself may be in /opt), and what a container would have.

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from tests.deploy.container import listens
-from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
+from tests.e2e.live import BIN, ROOT, end, wait_for
+from tests.ports import free_port
 
 #: Runs the rest of its command line under what ``MemoryDenyWriteExecute=`` stands for.
 DENY = """\

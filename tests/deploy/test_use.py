@@ -13,7 +13,8 @@ import requests
 
 from tests.deploy import image
 from tests.deploy.container import END_WITH_US, listens
-from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
+from tests.e2e.live import BIN, ROOT, end, wait_for
+from tests.ports import free_port
 
 #: What systemd does: starts what is at the link, again when it has ended, on a socket that stays open.
 SERVICE = """\

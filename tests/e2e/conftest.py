@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from sandbox import Sandbox
 from tests.e2e.browser import BrowserError, axe_script, chromium, program
 from tests.e2e.live import Live, catalog_for
+from tests.ports import free_port
 from tests.postgres import Databases
 
 DEFAULT = os.environ.get("POSTERN_TEST_LIVE", "sqlite")
@@ -18,7 +19,7 @@ DEFAULT = os.environ.get("POSTERN_TEST_LIVE", "sqlite")
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

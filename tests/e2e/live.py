@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import requests
 
 from sandbox import Sandbox
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -33,26 +32,6 @@ SERVERS = {
 #: Of a socket, in /proc/net/tcp.
 LISTEN_STATE = "0A"
 PASSWORD = "correct-horse-battery"
-
-
-def _ports() -> Iterator[int]:
-    """Ports that no other test process takes: below those that the kernel gives to whoever connects."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 10_000 + 2_000 * (worker % 10)
-    return itertools.cycle(range(first + os.getpid() % 1_000, first + 2_000))
-
-
-_PORTS = _ports()
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on, and that this process has not given out for a long time."""
-    for port in _PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:

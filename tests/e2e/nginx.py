@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.e2e.live import ROOT, end, free_port, wait_for
+from tests.e2e.live import ROOT, end, wait_for
+from tests.ports import free_port
 
 MISSING = "These tests need nginx: apt-get install nginx (or brew install nginx). POSTERN_TEST_NGINX=no leaves them out."
 WRAPPER = """

@@ -13,8 +13,9 @@ from typing import Any
 import requests
 import yaml
 
-from tests.e2e.live import ROOT, end, free_port, wait_for
+from tests.e2e.live import ROOT, end, wait_for
 from tests.e2e.promtool import MISSING, PromtoolError
+from tests.ports import free_port
 
 FOLDER = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "postern.json"

@@ -17,6 +17,7 @@ from gateway.telemetry.service_stats import MINUTES, ServiceStats
 from sandbox import Sandbox
 from tests.e2e.browser import DESKTOP, PHONE, Visit, chromium
 from tests.e2e.live import PASSWORD, ROOT, Live
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 
 PICTURES = ROOT / "docs" / "images"
@@ -113,7 +114,7 @@ def take(url: str, failed: str) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as box:
+    with tempfile.TemporaryDirectory() as folder, Sandbox(port=free_port()) as box:
         redis = RedisServer(Path(folder))
         redis.start()
         live = Live(Path(folder), catalog(box.url), REDIS_URL=redis.url)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from tests.ports import free_port
+
 PIECE = 65536  # bytes
 
 
@@ -18,7 +20,7 @@ class Sink:
     """Tells how long a body was and its SHA-256; ``whole`` has those that came to their end, ``broken`` counts others."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.whole: list[str] = []
         self.broken = 0

@@ -10,6 +10,7 @@ import pytest
 from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
+from tests.ports import free_port
 
 SEND = {"touser": "o6_bmjrPTlm6", "text": "the text nobody may read"}
 
@@ -198,7 +199,7 @@ def test_a_useless_timeout_is_refused(live: Live, asked: str) -> None:
 
 
 def test_a_vendor_that_is_not_running_is_unreachable(tmp_path) -> None:
-    with Sandbox() as ended:
+    with Sandbox(port=free_port()) as ended:
         pass
     service = f"{{base_url: {ended.url}, allow_private: true, methods: {{m: {{http: POST /}}}}}}"
     live = Live(tmp_path, f"version: 1\nservices: {{x: {service}}}").start()

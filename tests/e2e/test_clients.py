@@ -19,6 +19,7 @@ from sandbox import Sandbox
 from tests.e2e.browser import NEEDS_BROWSER, Visit
 from tests.e2e.live import ROOT, Live, catalog_for
 from tests.e2e.npm import NEEDS_NPM
+from tests.ports import free_port
 
 CLIENTS = ROOT / "examples" / "clients"
 PARAMS = {"name": 'it\'s "Ann" $HOME 北京\n'}
@@ -56,7 +57,9 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """Another origin than Postern's, which has the file for browsers."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(CLIENTS))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", free_port()), partial(Quiet, directory=str(CLIENTS))
+    ) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

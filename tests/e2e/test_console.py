@@ -17,6 +17,7 @@ from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.api.test_console_files import chinese
 from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, PHONE, Visit
 from tests.e2e.live import PASSWORD, Live
+from tests.ports import free_port
 
 pytestmark = NEEDS_BROWSER
 
@@ -76,7 +77,7 @@ services:
 @pytest.fixture(scope="module")
 def stopped() -> Iterator[Sandbox]:
     """The one that goes down."""
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

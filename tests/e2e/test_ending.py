@@ -16,6 +16,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 
 DRAIN_SECONDS = 5
@@ -74,7 +75,7 @@ def live(
     request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer
 ) -> Iterator[Live]:
     settings = {"REDIS_URL": redis_server.url} if request.param > 1 else {}
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         service = Live(
             tmp_path, catalog_for(box),
             DRAIN_SECONDS=str(DRAIN_SECONDS), WEB_CONCURRENCY=str(request.param), **settings,
@@ -135,7 +136,7 @@ def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
 
 def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Path) -> None:
     """The new one does not start while the file is there; the old one serves, whoever comes."""
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box), gunicorn=("-c", "tests/e2e/held_start.conf.py"))
         try:
             live.start()
@@ -171,7 +172,7 @@ def test_a_worker_that_is_replaced_loses_no_request(live: Live) -> None:
 
 def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path) -> None:
     """Its worker is stopped while they come, so that it has accepted none of them when it is told to end."""
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box)).start()
         try:
             [worker] = live.workers()
@@ -192,7 +193,7 @@ def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path)
 
 
 def test_ctrl_c_does_not_wait_for_load_balancers(tmp_path: Path) -> None:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box), DRAIN_SECONDS="60").start()
         live.process.send_signal(signal.SIGINT)
         live.process.wait(40)

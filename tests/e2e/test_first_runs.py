@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.e2e.live import BIN, Live, catalog_for, free_port, wait_for
+from tests.e2e.live import BIN, Live, catalog_for, wait_for
 from tests.e2e.test_make_run import _copy
 from tests.gateway.tinyproxy import PASSWORD, Tinyproxy
+from tests.ports import free_port
 
 GBK = "# 端口号\nPORT=5000\n".encode("gbk")
 
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         yield other.getsockname()[1]
 
 
@@ -84,7 +85,7 @@ def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
 def test_calls_leave_by_the_proxy_that_the_setting_names_and_its_password_is_in_no_log(
     tmp_path: Path,
 ) -> None:
-    with Sandbox() as box, Tinyproxy(tmp_path) as proxy:
+    with Sandbox(port=free_port()) as box, Tinyproxy(tmp_path) as proxy:
         live = Live(
             tmp_path,
             catalog_for(box),
@@ -116,7 +117,10 @@ def test_make_run_on_a_port_that_is_taken_names_it(folder: Path, taken_port: int
 
 
 def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path: Path) -> None:
-    with Sandbox() as box, socket.create_server(("127.0.0.1", 0)) as other:
+    with (
+        Sandbox(port=free_port()) as box,
+        socket.create_server(("127.0.0.1", free_port())) as other,
+    ):
         port = other.getsockname()[1]
         live = Live(tmp_path, catalog_for(box), HOST="::1", JWT_SECERT="hunter2", PORT=str(port))
         live.url = f"http://[::1]:{port}"

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from sandbox import Sandbox
 from tests.e2e.browser import NEEDS_BROWSER, Visit
 from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
+from tests.ports import free_port
 
 EXAMPLE = ROOT / "examples" / "frontend"
 
@@ -27,7 +28,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(EXAMPLE))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", free_port()), partial(Quiet, directory=str(EXAMPLE))
+    ) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

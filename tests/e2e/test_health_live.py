@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
+from tests.ports import free_port
 
 CATALOG = """
 version: 1
@@ -30,7 +31,7 @@ services:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Live, Sandbox]]:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, CATALOG.format(url=box.url)).start()
         try:
             yield live, box

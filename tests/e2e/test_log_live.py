@@ -13,6 +13,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.e2e.live import GTHREAD, Live
+from tests.ports import free_port
 
 CATALOG = """
 version: 1
@@ -27,7 +28,7 @@ services:
 
 @pytest.fixture(params=[(), GTHREAD], ids=["gevent", "gthread"])
 def live(request: Any, tmp_path: Path) -> Iterator[Live]:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         running = Live(tmp_path, CATALOG.format(url=box.url), gunicorn=request.param)
         yield running.start()
         running.stop()

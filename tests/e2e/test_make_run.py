@@ -11,7 +11,8 @@ from pathlib import Path
 
 import requests
 
-from tests.e2e.live import ROOT, free_port, wait_for
+from tests.e2e.live import ROOT, wait_for
+from tests.ports import free_port
 
 
 def test_make_run_starts_everything_says_how_to_log_in_and_stops_on_ctrl_c(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from sandbox import Sandbox
 from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
+from tests.ports import free_port
 
 MARK = "=== next ==="
 
 
 def test_the_commands_of_readme_and_docs_give_the_answers_shown(tmp_path, database) -> None:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box), **database()).start()
         try:
             live.flask("user", "create", "admin", "--role", "admin", "--password", PASSWORD)

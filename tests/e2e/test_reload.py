@@ -18,6 +18,7 @@ from sandbox import Sandbox
 from sandbox.vendors.registries.consul import Consul
 from sandbox.vendors.registries.nacos import Nacos
 from tests.e2e.live import Live, wait_for
+from tests.ports import free_port
 
 TAKEN_WITHIN_SECONDS = 2.0  # promised
 MARGIN_SECONDS = (
@@ -62,7 +63,7 @@ class Caller:
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

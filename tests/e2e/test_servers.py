@@ -10,13 +10,14 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("gunicorn", [(), GTHREAD], ids=["gevent", "gthread"])
 def test_callers_at_once_get_their_own_answers_and_share_one_token(
     tmp_path, database, gunicorn: tuple[str, ...]
 ) -> None:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box), gunicorn=gunicorn, **database()).start()
         try:
             token = live.token()
@@ -50,7 +51,7 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
 def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent_connection(
     tmp_path,
 ) -> None:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, catalog_for(box)).start()
         try:
             live.get("/healthz")  # this connection stays open

@@ -18,6 +18,7 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import ROOT, Live, catalog_for, wait_for
+from tests.ports import free_port
 
 CONNECTIONS = 100  # that the worker takes
 IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "impatient.conf.py"))
@@ -27,7 +28,7 @@ DRIP = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/jso
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("slow")
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         service = Live(
             folder, catalog_for(box), gunicorn=("--worker-connections", str(CONNECTIONS))
         )
@@ -40,7 +41,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("impatient")
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         service = Live(folder, catalog_for(box), gunicorn=IMPATIENT)
         try:
             yield service.start()

@@ -20,6 +20,7 @@ from tests.e2e.live import ROOT, Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx
 from tests.e2e.raw_http import Dialogue
 from tests.e2e.request_shapes import chunked, get
+from tests.ports import free_port
 
 IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "impatient.conf.py"))
 #: So that a test can wait for nginx's limits, too.
@@ -34,7 +35,7 @@ Client = Callable[[socket.socket, bytes], Steps]
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         service = Live(
             tmp_path_factory.mktemp("slow"), catalog_for(box), gunicorn=IMPATIENT, TRUSTED_PROXIES="1"
         )  # fmt: skip

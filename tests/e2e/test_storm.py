@@ -15,6 +15,7 @@ import pytest
 
 from sandbox import Sandbox
 from tests.e2e.live import Live
+from tests.ports import free_port
 
 CALLERS = 200
 OUTAGE = 10.0  # seconds
@@ -130,7 +131,7 @@ def test_a_storm_is_kept_from_the_service(
     }
     if workers > 1:
         settings["REDIS_URL"] = request.getfixturevalue("redis_url")
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         live = Live(tmp_path, CATALOG.format(url=box.url, open_for=OPEN_FOR), **settings).start()
         try:
             storm = blow(live, box, workers)

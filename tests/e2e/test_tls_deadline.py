@@ -16,6 +16,7 @@ from cryptography import x509
 
 from tests.e2e.live import Live, wait_for
 from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
+from tests.ports import free_port
 
 DRIP_SECONDS = 0.5  # between two bytes of so many that they take minutes
 CATALOG = """
@@ -40,7 +41,7 @@ class Dripping:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(pem)
         self._at_once = from_the_first_byte
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]
         self._over = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()

@@ -15,6 +15,7 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 
 CHARGES = """
@@ -37,7 +38,7 @@ KEY = {"Idempotency-Key": "my-key"}
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

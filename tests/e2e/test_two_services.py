@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.live import ROOT, children_of, end, free_port, wait_for
+from tests.e2e.live import ROOT, children_of, end, wait_for
+from tests.ports import free_port
 
 SCRIPT = ROOT / "examples" / "two-services" / "run.py"
 

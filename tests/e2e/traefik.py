@@ -9,7 +9,8 @@ from pathlib import Path
 
 import requests
 
-from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
+from tests.e2e.live import BIN, ROOT, end, wait_for
+from tests.ports import free_port
 
 
 def program() -> str:

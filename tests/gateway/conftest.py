@@ -15,6 +15,7 @@ from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, make_runtime, service
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -22,7 +23,7 @@ Open = Callable[..., Gate]
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

@@ -25,6 +25,7 @@ from gateway.messages import Trace
 from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store
+from tests.ports import free_port
 
 USER = Caller("user:7")
 WAIT_SECONDS = 30.0  # at most, for what a test waits for
@@ -179,9 +180,10 @@ class Wire:
     connections: int = 0
 
     def __enter__(self) -> Wire:
-        self._listener = socket.create_server(self.at)
+        host, port = self.at
+        self._listener = socket.create_server((host, port or free_port()))
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://{self.at[0]}:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
         return self

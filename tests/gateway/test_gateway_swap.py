@@ -13,6 +13,7 @@ from gateway import Caller, chain
 from gateway.errors import ConnectionLost, Forbidden, InvalidParams, NotFound
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Wire, answer, comes_true, make_catalog, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 
@@ -24,7 +25,7 @@ def one(url: str, path: str = "/v1/health", name: str = "s", **settings: Any) ->
 def test_a_call_in_flight_finishes_on_the_catalog_it_began_with(
     open_gate: Open, box: Sandbox
 ) -> None:
-    with Sandbox() as other:
+    with Sandbox(port=free_port()) as other:
         at = open_gate(one(box.url, "/anything/old"))
         box.fault("/anything/*", "delay=3")
         with ThreadPoolExecutor(1) as pool:

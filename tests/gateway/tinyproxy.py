@@ -8,7 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.e2e.live import end, free_port, wait_for
+from tests.e2e.live import end, wait_for
+from tests.ports import free_port
 
 MISSING = (
     "These tests need tinyproxy: apt-get install tinyproxy (or brew install tinyproxy)."

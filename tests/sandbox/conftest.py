@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from tests.ports import free_port
 
 SECONDS = 30.0
 
@@ -34,7 +35,7 @@ Raw = Callable[..., bytes]
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.child import Child
+from tests.ports import free_port
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,7 +170,7 @@ def test_where_a_sandbox_has_the_port_the_command_uses_that_one(box: Sandbox, st
 
 
 def test_where_something_else_has_the_port_it_says_so_and_ends_with_1(start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
         port = other.getsockname()[1]
         process = start("--port", port, "--", sys.executable, "-c", CHILD.format(code=5))
         visitor, _ = other.accept()

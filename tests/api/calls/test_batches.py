@@ -8,11 +8,12 @@ import pytest
 
 from sandbox import Sandbox
 from tests.api.conftest import ROOT
+from tests.ports import free_port
 
 
 @pytest.fixture
 def box():
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

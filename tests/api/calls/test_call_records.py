@@ -14,6 +14,7 @@ from config import Settings
 from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.e2e.live import catalog_for
+from tests.ports import free_port
 
 CALL = "/api/v1/call/demo/list_items"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -21,7 +22,7 @@ TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

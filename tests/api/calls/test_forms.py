@@ -17,6 +17,7 @@ from api.calls import form_params
 from config import Settings
 from sandbox import Sandbox
 from tests.clock import FakeClock
+from tests.ports import free_port
 
 CATALOG = """
 version: 1
@@ -51,7 +52,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

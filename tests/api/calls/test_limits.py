@@ -16,13 +16,14 @@ from sandbox import Sandbox
 from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
 from tests.e2e.live import catalog_for
+from tests.ports import free_port
 
 CALL = "/api/v1/call/demo/list_items"
 
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

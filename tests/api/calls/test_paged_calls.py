@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from config import Settings
 from sandbox import Sandbox
 from sandbox.vendors.lists import COUNT
+from tests.ports import free_port
 
 INTEGER = {"type": "integer"}
 CHANNELS = {
@@ -39,7 +40,7 @@ ALL = {"X-Paginate": "all"}
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         service = {"base_url": box.url, "allow_private": True, "methods": METHODS, "proxy": True}
         aggregate = {"part": {"call": "s.channels"}}
         catalog = {"version": 1, "services": {"s": service}, "aggregates": {"both": aggregate}}

@@ -13,6 +13,7 @@ from cli.top.metrics_snapshot import parse_metrics
 from config import Settings
 from sandbox import Sandbox
 from tests.api.conftest import ROOT
+from tests.ports import free_port
 
 CATALOG = """
 version: 1
@@ -43,7 +44,7 @@ services:
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path):
-    with Sandbox() as box:
+    with Sandbox(port=free_port()) as box:
         file = tmp_path / "catalog.yaml"
         file.write_text(CATALOG.format(url=box.url))
         yield replace(settings, catalog=str(file))

@@ -16,11 +16,12 @@ from models.connections.vault import ConnectionVault
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.clock import FakeClock
+from tests.ports import free_port
 
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

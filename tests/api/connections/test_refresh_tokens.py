@@ -10,8 +10,8 @@ from gateway.errors import CredentialError
 from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
 from gateway.signers.tokens.connections import CLAIM_SECONDS, Claim, Grant
-from tests.e2e.live import free_port
 from tests.gateway.fakes import Wire, answer, comes_true
+from tests.ports import free_port
 
 CREDENTIAL_ERROR = -1012
 

@@ -31,6 +31,7 @@ from api.http.security import (
 from api.http.versions import DEPRECATED, SUNSET
 from config import Settings
 from sandbox import Sandbox
+from tests.ports import free_port
 
 ORIGIN = "https://a.example"
 REQUESTS = [
@@ -145,7 +146,7 @@ def clients(
     tmp_path: Path,
 ) -> Iterator[tuple[FlaskClient, FlaskClient]]:
     """The service, and the same with a hook for each header."""
-    with Sandbox() as vendor:
+    with Sandbox(port=free_port()) as vendor:
         methods = {
             "echo": {"http": "POST /anything", "params": {"a": {"type": "string"}}},
             "failing": {"http": "POST /status/500"},

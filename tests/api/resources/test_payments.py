@@ -20,6 +20,7 @@ from gateway.messages import Attempt
 from models import Order, Product
 from sandbox import Sandbox
 from tests.e2e.live import catalog_for
+from tests.ports import free_port
 
 #: `once` honours no key (and `repeat` claims to need none), `strict` is for admins.
 MORE = """
@@ -40,7 +41,7 @@ MORE = """
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 
@@ -433,7 +434,7 @@ class Books(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def books(shop: Shop, make_app, settings: Settings) -> Iterator[type[Books]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Books) as server:
+    with ThreadingHTTPServer(("127.0.0.1", free_port()), Books) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         catalog = Path(settings.catalog).with_name("books.yaml")
         url = f"http://127.0.0.1:{server.server_port}"

@@ -23,6 +23,7 @@ from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
 from sandbox import Sandbox
 from tests.openapi_samples import SAMPLES, github, kubernetes, newer, stripe
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -649,7 +650,7 @@ def test_swagger_2_forms_files_and_comma_lists() -> None:
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ from sandbox import Sandbox
 from sandbox.vendors.registries.consul import Consul
 from sandbox.vendors.registries.nacos import Nacos
 from tests.gateway.fakes import FakeClock, Gate, Wire, comes_true, make_call, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 METHODS = {
@@ -42,7 +43,7 @@ def nacos() -> Iterator[Nacos]:
 @pytest.fixture
 def boxes() -> Iterator[list[Sandbox]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(Sandbox()) for _ in range(2)]
+        yield [stack.enter_context(Sandbox(port=free_port())) for _ in range(2)]
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from gateway.http.connect.resolver import Address, Resolver
 from gateway.http.outbound import Outbound
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
-from tests.e2e.live import free_port
 from tests.gateway.fakes import Gate, Wire, comes_true, make_call, make_catalog, service
 from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 from tests.gateway.tinyproxy import USER, Tinyproxy, TinyproxyError, program
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 M = {"m": {"http": "GET /anything"}}

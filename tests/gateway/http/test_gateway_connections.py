@@ -18,6 +18,7 @@ from gateway.http.connect.resolver import Resolver, system_addresses
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_call, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -314,7 +315,7 @@ def test_no_more_idle_connections_are_kept_than_the_pool_holds(gate: Open, box: 
 
 
 def test_base_urls_take_turns(open_gate: Open) -> None:
-    with Sandbox() as one, Sandbox() as other:
+    with Sandbox(port=free_port()) as one, Sandbox(port=free_port()) as other:
         at = open_gate(
             {"s": service([one.url, other.url], methods={"m": {"http": "GET /v1/health"}})}
         )  # type: ignore[arg-type]
@@ -331,7 +332,7 @@ def test_a_request_larger_than_the_sockets_buffers_arrives_whole(gate: Open, box
 
 
 def test_a_service_that_reads_too_slowly_ends_at_the_read_timeout(open_gate: Open) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", free_port())) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         method = {"http": "POST /", "params": {"t": {"type": "string"}}, "timeout": {"read": 0.1}}
         at = open_gate({"s": service(url, methods={"m": method})})
@@ -343,7 +344,7 @@ def test_a_service_that_does_not_accept_is_a_connect_timeout_and_counts_as_not_s
     open_gate: Open,
 ) -> None:
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", free_port()), backlog=0))
         for _ in range(3):  # fill the queue of those who wait to be accepted
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)

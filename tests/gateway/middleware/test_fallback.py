@@ -23,6 +23,7 @@ from gateway.middleware import health as probes
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, comes_true, hasty, make_catalog, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 PARAMS = {"a": {"type": "string"}, "n": {"type": "integer"}}
@@ -32,7 +33,7 @@ NOWHERE = "http://127.0.0.1:9"  # discard; nobody listens there
 @pytest.fixture
 def spare() -> Iterator[Sandbox]:
     """Another service, or the backup of the first."""
-    with Sandbox() as running:
+    with Sandbox(port=free_port()) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ from gateway.state.health_verdicts import ProbeHistory
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 Rounds = Callable[[int], None]
@@ -199,7 +200,7 @@ def test_a_probe_carries_neither_credential_nor_the_services_headers(
 def test_a_service_is_up_while_one_of_its_base_urls_is(
     worker: Open, box: Sandbox, rounds: Rounds
 ) -> None:
-    with Sandbox() as second:
+    with Sandbox(port=free_port()) as second:
         at = worker(base_url=[box.url, second.url], health={**HEALTH, "unhealthy_after": 1})
         assert becomes(at, "up")
         box.stop()
@@ -298,7 +299,7 @@ def test_probes_follow_a_reload(worker: Open, box: Sandbox, rounds: Rounds) -> N
     at = worker()
     down(at, box, rounds)
     methods = {"m": {"http": "GET /anything"}}
-    with Sandbox() as elsewhere:
+    with Sandbox(port=free_port()) as elsewhere:
         moved = {
             name: service(elsewhere.url, methods=methods, health=HEALTH) for name in ("s", "t")
         }

@@ -22,6 +22,7 @@ from gateway.errors import StoreUnavailable
 from gateway.stores.redis import RedisStore
 from tests.gateway.fakes import Lines, comes_true
 from tests.gateway.http.connect.test_gateway_tls import make_pem
+from tests.ports import free_port
 from tests.redis_server import RedisServer, have_no_patience
 
 LONGEST = 0.3  # seconds that a request may wait for Redis
@@ -67,7 +68,7 @@ class Between:
             self._tls.load_cert_chain(pem)
 
     def __enter__(self) -> Between:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -177,7 +178,7 @@ def test_a_hung_redis_with_a_password_is_bounded_too_and_the_password_is_not_tol
 def test_connecting_that_hangs_is_bounded(open_store: Callable[[str], RedisStore]) -> None:
     with ExitStack() as stack:
         full = stack.enter_context(closing(socket.socket()))
-        full.bind(("127.0.0.1", 0))
+        full.bind(("127.0.0.1", free_port()))
         full.listen(0)
         for _ in range(4):  # as many as it takes for the next one to get no answer
             waiting = stack.enter_context(closing(socket.socket()))

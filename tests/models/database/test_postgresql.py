@@ -19,6 +19,7 @@ from bench.chaos.proxy import FaultProxy
 from models import Base, Database, Product, User
 from models.database import postgresql
 from models.database.revisions import revision_of
+from tests.ports import free_port
 from tests.postgres import SHIPPED_LIMITS
 
 SECONDS = 40  # "within a few", on a slow machine
@@ -114,7 +115,7 @@ def test_connections_that_the_server_ended_are_made_anew(database: Database) -> 
 
 @pytest.mark.slow
 def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with socket.create_server(("127.0.0.1", free_port())) as silent:
         database = Database(
             f"postgresql://postern:hunter2hunter2@127.0.0.1:{silent.getsockname()[1]}/x"
         )

@@ -23,6 +23,7 @@ from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, ReadTimeout
 from gateway.http.connect.resolver import Address, Resolver, system_addresses
 from tests.gateway.fakes import Gate, Wire, answer, service
+from tests.ports import free_port
 
 Open = Callable[..., Gate]
 
@@ -79,7 +80,8 @@ class TlsWire:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(self.client_ca)
         self._context.sni_callback = lambda sock, name, context: self.names.append(name)
-        self._listener = socket.create_server(self.at)
+        host, port = self.at
+        self._listener = socket.create_server((host, port or free_port()))
         self.port = self._listener.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
         self._done = threading.Event()
