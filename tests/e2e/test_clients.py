@@ -84,8 +84,9 @@ def app(live: Live) -> dict[str, str]:
 
 def check(asked: object, told: object) -> None:
     created, found = (json.loads(str(each)) for each in (asked, told))
-    assert (created["code"], created["data"]["name"]) == (0, PARAMS["name"])
-    assert found["code"] == 0
+    assert created["code"] == 0, json.dumps(created)
+    assert created["data"]["name"] == PARAMS["name"]
+    assert found["code"] == 0, found
 
 
 @NEEDS_NPM
