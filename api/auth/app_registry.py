@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -93,11 +93,24 @@ class AppRegistry:
         self._snapshot = _Snapshot({}, -1, 0.0)
 
     def get(self, app_id: str) -> RegisteredApp | None:
-        """Return the app of this id.
+        """Return the app of this id, as it was at most `MAX_AGE_SECONDS` ago.
 
         :raises SQLAlchemyError: the database does not answer.
         """
         return self._current_snapshot().apps.get(app_id)
+
+    def read(self, app_id: str) -> RegisteredApp | None:
+        """Return the app of this id as it is now; the next `get` knows it, too.
+
+        :raises SQLAlchemyError: the database does not answer.
+        """
+        snapshot = self._snapshot
+        with self._database.read_connection() as connection:
+            row = connection.execute(select(*_COLUMNS).where(App.app_id == app_id)).one_or_none()
+        app = self._register(row) if row else None
+        if app is not snapshot.apps.get(app_id):
+            self._snapshot = replace(snapshot, expires_at=-math.inf)
+        return app
 
     def _current_snapshot(self) -> _Snapshot:
         snapshot = self._snapshot

@@ -318,6 +318,37 @@ def test_an_app_that_is_disabled_signs_no_more_at_once_here_and_a_second_later_e
     assert send(client, sign(nonce="nonce-0002")) == (401, -1002)
 
 
+@pytest.mark.parametrize("change", ["made", "enabled", "given a new secret"])
+def test_an_app_that_another_process_has_just_changed_signs_at_once(
+    app: Flask,
+    client: FlaskClient,
+    sign: Callable[..., dict[str, str]],
+    settings: Settings,
+    change: str,
+) -> None:
+    secrets = app.extensions["postern.auth"].app_secrets
+    new = secrets.make()
+    database = app.extensions["postern"].database
+    if change == "enabled":
+        with database.write_session() as session:
+            App.by_app_id(session, "shop").disabled = True
+        assert send(client, sign(nonce="nonce-0001")) == (401, -1002)
+    else:
+        assert send(client, sign(nonce="nonce-0001")) == (200, 0)
+    elsewhere = Database(settings.database_url)
+    with elsewhere.write_session() as session:
+        if change == "made":
+            session.add(App(app_id="new", secret=secrets.seal(new), allow=["*"]))
+        elif change == "enabled":
+            App.by_app_id(session, "shop").disabled = False
+        else:
+            App.by_app_id(session, "shop").secret = secrets.seal(new)
+    elsewhere.close()
+    how = {"enabled": {}, "made": {"app_id": "new", "secret": new.reveal()}}
+    proof = how.get(change, {"secret": new.reveal()})
+    assert send(client, sign(nonce="nonce-0002", **proof)) == (200, 0)
+
+
 def test_signed_requests_read_the_apps_once_a_second(
     app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]]
 ) -> None:
