@@ -96,6 +96,7 @@ class Master:
         worker.slot = next(slot for slot in itertools.count() if slot not in slots)
 
     def post_fork(self, server: Any, worker: Any) -> None:
+        process.freeze_inherited()
         share(self._metrics_folder, worker.slot, self._log.warning)
 
     def post_worker_init(self, worker: Any) -> None:
