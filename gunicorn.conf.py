@@ -1,9 +1,9 @@
 """The server, by the service's settings. ``gunicorn`` alone, in this folder, starts it."""
 
 # ruff: noqa: E402
-from gevent import monkey
+from server import patching
 
-monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
+patching.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
 import gc
 
