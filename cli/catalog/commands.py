@@ -56,11 +56,11 @@ def check(file: str | None, as_json: bool) -> None:
     services = len(catalog.services)
     methods = len(list(catalog.methods()))
     if as_json:
-        counts = {"services": services, "methods": methods, "notes": list(catalog.notes)}
+        counts = {"services": services, "methods": methods, "notes": list(map(str, catalog.notes))}
         print_json({"ok": True, "name": name, **counts})
         return
     for note in catalog.notes:
-        click.echo(f"{name}: note: {note}")
+        click.echo(f"{note.file}:{note.line}: note: {note}")
     click.echo(f"{name}: ok, {services} services, {methods} methods")
 
 

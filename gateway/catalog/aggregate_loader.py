@@ -5,22 +5,26 @@ aggregates, notes = build_aggregates(document, settings)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Advice, Document, Path_
 from schemas.catalog.hints import did_you_mean
+
+_REFERENCE = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
 def build_aggregates(
     document: Document, settings: Mapping[str, Any]
-) -> tuple[dict[str, Aggregate], list[str]]:
-    """Return every aggregate, and a note for each optional part whose method does not exist.
+) -> tuple[dict[str, Aggregate], list[Advice]]:
+    """Return every aggregate, and a note for each optional part whose method does not exist and
+    each text that looks like a reference without its ``$``.
 
     The parts name methods, their params and earlier parts.
     """
-    notes: list[str] = []
+    notes: list[Advice] = []
     aggregates = {}
     for name, parts in settings.get("aggregates", {}).items():
         built: list[AggregatePart] = []
@@ -32,7 +36,9 @@ def build_aggregates(
                 )
             part = _aggregate_part(document, path, part_settings)
             if part is not None:
-                _check_references(document, path, part, {earlier.name for earlier in built})
+                earlier_names = {earlier.name for earlier in built}
+                _check_references(document, path, part, earlier_names)
+                notes.extend(_check_texts(path, part, {*REQUEST, *earlier_names}))
                 notes.extend(_check_part_method(document, path, part, settings["services"]))
                 built.append(part)
         aggregates[name] = Aggregate(name, tuple(built))
@@ -41,8 +47,10 @@ def build_aggregates(
 
 def _check_part_method(
     document: Document, path: Path_, part: AggregatePart, services: Mapping[str, Any]
-) -> Iterator[str]:
-    """Yield a note where the method does not exist but the part is optional."""
+) -> Iterator[Advice]:
+    """Yield a note where the method does not exist but the part is optional, and where a param
+    that the method needs is not given.
+    """
     full_name = f"{part.service}.{part.method}"
     service = services.get(part.service, {})
     method = service.get("methods", {}).get(part.method)
@@ -50,8 +58,11 @@ def _check_part_method(
         declared = {*method.get("params", {}), *service.get("params", {})}
         for param in sorted(part.params.keys() - declared):
             document.complain((*path, "params", param), f"{full_name} has no param {param!r}")
+        for param, keywords in method.get("params", {}).items():
+            if keywords.get("required") is True and param not in part.params:
+                yield (*path, "params"), f"{full_name} needs {param!r}, so every call is refused"
     elif part.optional:
-        yield f"{'.'.join(map(str, path))}.call: there is no method {full_name!r}"
+        yield (*path, "call"), f"there is no method {full_name!r}"
     else:
         document.complain(
             (*path, "call"),
@@ -83,3 +94,23 @@ def _check_references(
     sources = ", ".join(f"${source}" for source in (*REQUEST, *sorted(earlier)))
     for source in sorted(part.needs - earlier):
         document.complain((*path, "params"), f"${source} is not known here; known are {sources}")
+
+
+def _check_texts(path: Path_, part: AggregatePart, sources: Collection[str]) -> Iterator[Advice]:
+    """Yield a note for each text that would refer to something with a ``$`` before it."""
+    for place, text in _texts(part.params, (*path, "params")):
+        bare = text.strip("{} ")  # as other templates have it
+        if _REFERENCE.fullmatch(bare) and bare.partition(".")[0] in sources:
+            yield place, f"{text!r} is sent as it is written; write ${bare} if its value is meant"
+
+
+def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+    """Yield every text in a parameter's value, with where it stands."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(inner, (*path, key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _texts(inner, (*path, place))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.catalog.model import Method, Service, Tls, kind_of
 from gateway.catalog.private_addresses import inside_literally
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Advice, Document, Path_
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from schemas.catalog.hints import did_you_mean
@@ -151,7 +151,17 @@ def _check_stand_in(document: Document, path: Path_, method: Method, target: Met
         )
 
 
-def check_public(service: Service) -> Iterator[str]:
+def check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
+    """Yield a note where a service has nothing that could be called."""
+    if not methods and not service.proxy:
+        yield (
+            ("services", service.name),
+            "has no methods, so nobody can call it; write methods: {NAME: {http: GET /PATH}}"
+            " (or proxy: true)",
+        )
+
+
+def check_public(service: Service) -> Iterator[Advice]:
     """Yield a note for each URL that is written as an address in a private network, which the
     service may not have.
     """
@@ -159,8 +169,9 @@ def check_public(service: Service) -> Iterator[str]:
     for host in hosts:
         if not service.allow_private and inside_literally(host):
             yield (
-                f"services.{service.name}: {host} is no public address, so every call is refused;"
-                " write allow_private: true if it is meant"
+                ("services", service.name),
+                f"{host} is no public address, so every call is refused;"
+                " write allow_private: true if it is meant",
             )
 
 

@@ -1,50 +1,74 @@
 """Durations that a catalog may have meant otherwise: milliseconds, or a time that another cuts off.
 
-notes = list(check_durations(service, methods))
+notes = list(check_durations(document, service, methods))
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.catalog.model import Method, Service
+from gateway.catalog.yaml.document import Advice, Document, Path_
 
 DEADLINE_SECONDS = 10  # of a call, unless a catalog says otherwise
 #: From so many seconds on, somebody may have written milliseconds.
 MAX_LIKELY_CALL_SECONDS = 1000
 MAX_LIKELY_BACKOFF_SECONDS = 100
+MAX_LIKELY_INTERVAL_SECONDS = 4000  # an hour between two probes may be meant
 
 
-def check_durations(service: Service, methods: dict[str, Method]) -> Iterator[str]:
-    """Yield a note for each duration that is no likely number of seconds, once for each service."""
-    told: set[str] = set()
+def check_durations(
+    document: Document, service: Service, methods: Mapping[str, Method]
+) -> Iterator[Advice]:
+    """Yield a note for each duration that is no likely number of seconds, at the key that says
+    it.
+    """
+    of_service: Path_ = ("services", service.name)
+    for place, message in _milliseconds(_service_durations(service)):
+        yield _written(document, place, of_service), message
     for method in methods.values():
-        for note in (*_milliseconds(method), *_cut_off(method)):
-            if note not in told:
-                told.add(note)
-                yield f"services.{service.name}.methods.{method.name}: {note}"
+        of_method: Path_ = (*of_service, "methods", method.name)
+        for place, message in (*_milliseconds(_method_durations(method)), *_cut_off(method)):
+            yield _written(document, place, of_method, of_service), message
 
 
-def _milliseconds(method: Method) -> Iterator[str]:
-    values = (
-        ("deadline", method.deadline, MAX_LIKELY_CALL_SECONDS),
-        ("timeout.connect", method.timeout.connect, MAX_LIKELY_CALL_SECONDS),
-        ("timeout.read", method.timeout.read, MAX_LIKELY_CALL_SECONDS),
-        ("retry.backoff", method.retry.backoff, MAX_LIKELY_BACKOFF_SECONDS),
-        ("retry.max_backoff", method.retry.max_backoff, MAX_LIKELY_BACKOFF_SECONDS),
-    )
-    for key, seconds, most in values:
-        if seconds >= most:
-            yield (
-                f"{key} is {seconds:g} seconds; write {seconds / 1000:g} if milliseconds are meant"
-            )
+def _written(document: Document, place: Path_, *bases: Path_) -> Path_:
+    """Return the path of the key that is nearest to a method and says the duration."""
+    for base in (*bases, ("defaults",)):
+        path = (*base, *place)
+        if path in document.lines:
+            return path
+    return (*bases[0], *place)
 
 
-def _cut_off(method: Method) -> Iterator[str]:
+def _service_durations(service: Service) -> Iterator[tuple[Path_, float, float]]:
+    """Yield each duration of a service: its key, its seconds, and how many are no longer likely."""
+    yield ("breaker", "open_for"), service.breaker.open_for, MAX_LIKELY_INTERVAL_SECONDS
+    yield ("breaker", "window"), service.breaker.window, MAX_LIKELY_INTERVAL_SECONDS
+    if service.health:
+        yield ("health", "interval"), service.health.interval, MAX_LIKELY_INTERVAL_SECONDS
+
+
+def _method_durations(method: Method) -> Iterator[tuple[Path_, float, float]]:
+    yield ("deadline",), method.deadline, MAX_LIKELY_CALL_SECONDS
+    yield ("timeout", "connect"), method.timeout.connect, MAX_LIKELY_CALL_SECONDS
+    yield ("timeout", "read"), method.timeout.read, MAX_LIKELY_CALL_SECONDS
+    yield ("retry", "backoff"), method.retry.backoff, MAX_LIKELY_BACKOFF_SECONDS
+    yield ("retry", "max_backoff"), method.retry.max_backoff, MAX_LIKELY_BACKOFF_SECONDS
+
+
+def _milliseconds(durations: Iterable[tuple[Path_, float, float]]) -> Iterator[Advice]:
+    for place, seconds, unlikely in durations:
+        if seconds >= unlikely:
+            yield place, f"{seconds:g} seconds; write {seconds / 1000:g} if milliseconds are meant"
+
+
+def _cut_off(method: Method) -> Iterator[Advice]:
     """Yield a note where an attempt may take longer than the deadline that nobody has set."""
     usual = method.deadline == DEADLINE_SECONDS
     if usual and not method.stream and method.timeout.read > method.deadline:
         yield (
-            f"timeout.read is {method.timeout.read:g} seconds, but the whole call ends after"
-            f" {method.deadline:g}; raise deadline"
+            ("timeout", "read"),
+            f"{method.timeout.read:g} seconds, but the whole call ends after"
+            f" {method.deadline:g}; raise deadline",
         )

@@ -16,6 +16,7 @@ from gateway.catalog.answers.paginate import check_pagination
 from gateway.catalog.answers.returns import check_returns, share_equal
 from gateway.catalog.checks import (
     check_cache,
+    check_callable,
     check_envelope,
     check_fallbacks,
     check_public,
@@ -32,6 +33,7 @@ from gateway.catalog.model import Breaker, Catalog, Method, Retry, Service, Time
 from gateway.catalog.params.checks import (
     check_body,
     check_body_param,
+    check_examples,
     check_params,
     check_xml_prefixes,
 )
@@ -39,7 +41,7 @@ from gateway.catalog.params.place import make_param
 from gateway.catalog.params.styles import check_styles
 from gateway.catalog.registry_names import check_registry
 from gateway.catalog.schema import CatalogSchema
-from gateway.catalog.yaml.document import Document, DocumentError, Path_
+from gateway.catalog.yaml.document import Advice, Document, DocumentError, Path_
 from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
 from gateway.signers import SIGNERS
@@ -92,7 +94,7 @@ class _Loader:
         self.settings = settings
         self.env = env
         self.defaults = settings.get("defaults", {})
-        self.notes: list[str] = []
+        self.notes: list[Advice] = []
         self.shared_returns: dict[Any, Any] = {}
         load_tls(document, ("defaults", "tls"), self.defaults.get("tls", {}), {})
 
@@ -109,7 +111,10 @@ class _Loader:
             MappingProxyType(services),
             MappingProxyType(aggregates),
             tuple(self._secrets(services)),
-            (*self.notes, *aggregate_notes),
+            tuple(
+                self.document.note(*advice)
+                for advice in dict.fromkeys([*self.notes, *aggregate_notes])
+            ),
         )
 
     def _secrets(self, services: Mapping[str, Service]) -> Iterator[Secret]:
@@ -164,6 +169,7 @@ class _Loader:
             values["egress_proxy"] = read_proxy(proxy)
         service = Service(name=name, **values)
         self.notes.extend(check_public(service))
+        self.notes.extend(check_examples(("services", name), service.params))
         self.notes.extend(check_registry(self.document, service, self.env))
         check_hosts(self.document, service, settings)
         methods = {
@@ -171,7 +177,8 @@ class _Loader:
             for method, own in settings.get("methods", {}).items()
         }
         check_signed(self.document, service, methods)
-        self.notes.extend(check_durations(service, methods))
+        self.notes.extend(check_callable(service, methods))
+        self.notes.extend(check_durations(self.document, service, methods))
         return replace(
             service,
             methods=MappingProxyType(methods),
@@ -226,6 +233,7 @@ class _Loader:
         check_envelope(self.document, path, method)
         check_cache(self.document, path, method, settings)
         check_pagination(self.document, (*path, "paginate"), method)
+        self.notes.extend(check_examples(path, method.params[len(service.params) :]))
         self.notes.extend(check_returns(self.document, path, method))
         return self._without_streamed_params(method)
 
@@ -233,10 +241,12 @@ class _Loader:
         """Drop the parameters in a body that goes on as it comes: nobody reads them on the way."""
         if not method.streams_body:
             return method
+        path: Path_ = ("services", method.service.name, "methods", method.name, "params")
         for param in method.params:
             if param.place == "body":
-                place = f"services.{method.service.name}.methods.{method.name}.params.{param.name}"
-                self.notes.append(f"{place}: not checked, as the body is streamed as it comes")
+                self.notes.append(
+                    ((*path, param.name), "not checked, as the body is streamed as it comes")
+                )
         return replace(
             method, params=tuple(param for param in method.params if param.place != "body")
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.catalog.aggregates import Aggregate
 from gateway.catalog.egress_proxy import Proxy
+from gateway.catalog.notes import Note
 from gateway.catalog.pagination import Pagination
 from gateway.masking import Secret
 from gateway.rates import Rate
@@ -248,7 +249,7 @@ class Catalog:
     services: Mapping[str, Service]
     aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def find(self, service: str, method: str) -> Method | None:
         """Return a method; None where there is none of this name."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from marshmallow import ValidationError
 
 from gateway.catalog.model import Service
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Advice, Document, Path_
 
 SETTINGS = {"consul": "CONSUL_HTTP_ADDR", "nacos": "NACOS_ADDR"}
 EXAMPLES = {"consul": "http://127.0.0.1:8500", "nacos": "http://127.0.0.1:8848"}
@@ -104,7 +104,9 @@ def registry_address(kind: str, env: Mapping[str, str]) -> str:
     return catalog if catalog.startswith(f"{kind}://") else ""
 
 
-def check_registry(document: Document, service: Service, env: Mapping[str, str]) -> Iterator[str]:
+def check_registry(
+    document: Document, service: Service, env: Mapping[str, str]
+) -> Iterator[Advice]:
     """Somebody says where the registry is. Yield a note where its instances may be refused."""
     name = RegistryName.read(service.base_urls[0])
     if name is None:
@@ -122,6 +124,7 @@ def check_registry(document: Document, service: Service, env: Mapping[str, str])
         )
     if not service.allow_private:
         yield (
-            f"services.{service.name}: instances of {name.kind} in a private network are refused;"
-            " write allow_private: true if they are there"
+            ("services", service.name),
+            f"instances of {name.kind} in a private network are refused;"
+            " write allow_private: true if they are there",
         )

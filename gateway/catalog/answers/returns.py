@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from gateway.catalog.model import Method
 from gateway.catalog.params.schema import TYPES
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Advice, Document, Path_
 from schemas.catalog.fields import MESSAGES, NamedMap
 from schemas.catalog.params import FORMATS
 from schemas.catalog.returns import compile_check
@@ -129,7 +129,7 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
     return any(isinstance(value.get(key), list) for key in _SHAPES)
 
 
-def check_returns(document: Document, path: Path_, method: Method) -> Iterator[str]:
+def check_returns(document: Document, path: Path_, method: Method) -> Iterator[Advice]:
     """Complain of what cannot be checked or means nothing.
 
     Yield a note where the method's own ``fallback`` answers another shape.
@@ -145,7 +145,7 @@ def check_returns(document: Document, path: Path_, method: Method) -> Iterator[s
     if method.fallback and not method.fallback.call:
         problem = compile_check(method.returns)(method.fallback.static)
         if problem:
-            yield f"{'.'.join(map(str, path))}.fallback.static: not as returns says: data{problem}"
+            yield (*path, "fallback", "static"), f"not as returns says: data{problem}"
 
 
 def _misplaced(keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,16 @@ check_params(document, ("services", "s", "methods", "m"), method)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.bodies.xml import XML_MEMBER
 from gateway.catalog.model import Method, Param, kind_of
-from gateway.catalog.yaml.document import Document, Path_, flatten_messages
+from gateway.catalog.yaml.document import Advice, Document, Path_, flatten_messages
 from schemas.catalog.fields import SETTABLE_HEADER
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import value_problems
+from schemas.numbers import ExactNumber
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -52,13 +53,23 @@ def check_params(document: Document, path: Path_, method: Method) -> None:
 
 
 def _check_default(document: Document, path: Path_, param: Param) -> None:
-    if "default" not in param.keywords:
+    for message in _misfits(param.keywords, "default"):
+        document.complain((*path, "default"), message)
+
+
+def _misfits(keywords: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Yield why the value at a key, if there is one, is not as the declaration beside it says."""
+    if key not in keywords:
         return
-    keywords = {
-        key: value for key, value in param.keywords.items() if key not in ("default", "required")
+    value = keywords[key]
+    declaration = {
+        name: inner for name, inner in keywords.items() if name not in ("default", "required")
     }
-    for _, message in flatten_messages(value_problems(keywords, param.keywords["default"])):
-        document.complain((*path, "default"), f"does not fit its own declaration: {message}")
+    hint = ""
+    if keywords.get("type") == "string" and isinstance(value, bool | float | int | ExactNumber):
+        hint = " Quote it."
+    for _, message in flatten_messages(value_problems(declaration, value)):
+        yield f"does not fit its own declaration: {message}{hint}"
 
 
 def _check_enum(document: Document, path: Path_, keywords: Mapping[str, Any]) -> None:
@@ -75,6 +86,23 @@ def _check_enum(document: Document, path: Path_, keywords: Mapping[str, Any]) ->
         _check_enum(document, (*path, "items"), keywords["items"])
     for name, inner in keywords.get("properties", {}).items():
         _check_enum(document, (*path, "properties", name), inner)
+
+
+def check_examples(path: Path_, params: Iterable[Param]) -> Iterator[Advice]:
+    """Yield a note for each example that a call would be refused with."""
+    for param in params:
+        yield from _check_example((*path, "params", param.name), param.keywords)
+
+
+def _check_example(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]:
+    """Yield a note where the example does not fit its declaration, here or further in."""
+    for message in _misfits(keywords, "example"):
+        yield (*path, "example"), message
+    for key in ("items", "additionalProperties"):
+        if isinstance(keywords.get(key), Mapping):
+            yield from _check_example((*path, key), keywords[key])
+    for name, inner in keywords.get("properties", {}).items():
+        yield from _check_example((*path, "properties", name), inner)
 
 
 def check_body(document: Document, path: Path_, method: Method) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.catalog.notes import Note
 from gateway.catalog.yaml.folder import FilePart
 
 Path_ = tuple[str | int, ...]
+#: The key that something is to be noted of, and what.
+Advice = tuple[Path_, str]
 
 
 class DocumentError(ValueError):
@@ -71,10 +74,17 @@ class Document:
 
     def _note(self, path: Path_, message: str) -> None:
         """Note a problem on the line of the nearest key that exists."""
-        nearest = path
-        while nearest not in self.lines and nearest:
-            nearest = nearest[:-1]
-        self.problems.append((self.lines.get(nearest, 1), ".".join(map(str, path)), message))
+        self.problems.append((self._nearest_line(path), _dotted(path), message))
+
+    def _nearest_line(self, path: Path_) -> int:
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def note(self, path: Path_, message: str) -> Note:
+        """Return a note of the value at a path, with its file and line."""
+        file, line = self.error().locate(self._nearest_line(path))
+        return Note(file, line, _dotted(path), message)
 
     def complain_of_all(self, messages: Any, path: Path_ = ()) -> None:
         """Note each of marshmallow's messages, about the value at a path or one inside it."""
@@ -88,6 +98,10 @@ class Document:
     def error(self, *problems: tuple[int, str, str]) -> DocumentError:
         """Return the error that tells these problems, or else all that were noted."""
         return DocumentError(self.name, list(problems) or self.problems, self.files)
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(map(str, path))
 
 
 def flatten_messages(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:

@@ -592,4 +592,4 @@ def test_returns_of_what_is_streamed_is_refused() -> None:
 def test_a_fixed_answer_of_another_shape_than_returns_is_noted() -> None:
     text = METHOD + "        returns: {type: array}\n        fallback: {static: null}\n"
     (note,) = load_catalog(text, "services.yaml", {}).notes
-    assert note == f"{M}.fallback.static: not as returns says: data: Field may not be null."
+    assert str(note) == f"{M}.fallback.static: not as returns says: data: Field may not be null."

@@ -30,6 +30,11 @@ def message(catalog: str) -> str:
     return caught.value.problems[0][2]
 
 
+def noted(catalog: str) -> list[tuple[int, str]]:
+    notes = load_catalog(catalog, "services.yaml", ENV).notes
+    return [(note.line, str(note)) for note in notes]
+
+
 @pytest.mark.parametrize(
     ("http", "say"),
     [
@@ -175,30 +180,131 @@ def test_an_address_inside_is_noted_with_what_to_write(host: str) -> None:
     catalog = load_catalog(
         CATALOG.replace("https://api.example.com", f"http://{host}"), "services.yaml", ENV
     )
-    assert "write allow_private: true if it is meant" in catalog.notes[0]
+    assert "write allow_private: true if it is meant" in catalog.notes[0].message
 
 
 @pytest.mark.parametrize(
     ("addition", "say"),
     [
-        ("deadline: 5000", "deadline is 5000 seconds; write 5 if milliseconds are meant"),
-        ("timeout: {connect: 3000}", "timeout.connect is 3000 seconds; write 3 if milliseconds are meant"),
-        ("retry: {backoff: 200}", "retry.backoff is 200 seconds; write 0.2 if milliseconds are meant"),
+        ("deadline: 5000", "deadline: 5000 seconds; write 5 if milliseconds are meant"),
+        ("timeout: {connect: 3000}", "timeout.connect: 3000 seconds; write 3 if milliseconds are meant"),
+        ("retry: {backoff: 200}", "retry.backoff: 200 seconds; write 0.2 if milliseconds are meant"),
+        ("breaker: {open_for: 10000}", "breaker.open_for: 10000 seconds; write 10 if milliseconds are meant"),
+        ("breaker: {window: 60000}", "breaker.window: 60000 seconds; write 60 if milliseconds are meant"),
+        ("health: {path: /, interval: 5000}",
+         "health.interval: 5000 seconds; write 5 if milliseconds are meant"),
         ("timeout: {read: 30}",
-         "timeout.read is 30 seconds, but the whole call ends after 10; raise deadline"),
+         "timeout.read: 30 seconds, but the whole call ends after 10; raise deadline"),
     ],
 )  # fmt: skip
 def test_a_duration_that_is_hardly_meant_is_noted(addition: str, say: str) -> None:
     catalog = CATALOG.replace("    methods:", f"    {addition}\n    methods:")
-    notes = load_catalog(catalog, "services.yaml", ENV).notes
-    assert f"services.shop.methods.get: {say}" in notes
+    assert noted(catalog) == [(5, f"services.shop.{say}")]
 
 
-def test_long_calls_that_are_meant_are_not_noted() -> None:
-    catalog = CATALOG.replace(
-        "    methods:", "    timeout: {read: 300}\n    deadline: 600\n    methods:"
+def test_a_default_that_is_hardly_meant_is_noted_once() -> None:
+    defaults = "defaults: {breaker: {open_for: 10000}}\nservices:"
+    catalog = CATALOG.replace("services:", defaults) + CATALOG.partition("services:\n")[2].replace(
+        "shop", "till"
     )
-    assert load_catalog(catalog, "services.yaml", ENV).notes == ()
+    say = "defaults.breaker.open_for: 10000 seconds; write 10 if milliseconds are meant"
+    assert noted(catalog) == [(2, say)]
+
+
+@pytest.mark.parametrize(
+    "addition",
+    ["timeout: {read: 300}\n    deadline: 600", "breaker: {window: 3600, open_for: 3600}",
+     "health: {path: /, interval: 3600}"],
+)  # fmt: skip
+def test_a_long_time_that_is_meant_is_not_noted(addition: str) -> None:
+    assert noted(CATALOG.replace("    methods:", f"    {addition}\n    methods:")) == []
+
+
+@pytest.mark.parametrize(
+    ("param", "key", "say"),
+    [
+        ("{type: string, example: 13800138000}", "example", "Not a valid string. Quote it."),
+        ("{type: integer, example: many}", "example", "Not a valid integer."),
+        ("{type: boolean, example: 'yes'}", "example", "Not a valid boolean."),
+        ("{type: array, items: {type: string}, example: a}", "example", "Not a valid list."),
+        ("{type: array, items: {type: integer, example: a}}", "items.example", "Not a valid integer."),
+        ("{type: object, properties: {a: {type: string, example: 1}}}",
+         "properties.a.example", "Not a valid string. Quote it."),
+        ("{type: string, enum: [a, b], example: c}", "example", "Must be one of: a, b."),
+    ],
+)  # fmt: skip
+def test_an_example_that_a_call_would_be_refused_with_is_noted(
+    param: str, key: str, say: str
+) -> None:
+    [(line, note)] = noted(f"{CATALOG}        params:\n          n: {param}\n")
+    place = f"services.shop.methods.get.params.n.{key}"
+    assert (line, note) == (9, f"{place}: does not fit its own declaration: {say}")
+
+
+@pytest.mark.parametrize(
+    "param",
+    ["{type: string, example: '13800138000'}", "{type: number, example: 5}",
+     "{type: string, nullable: true, example: null}", "{oneOf: [{type: string}, {type: integer}], example: 5}",
+     "{type: string, format: date, example: 2026-11-28}", "{type: object, required: [a], properties: {a: {type: string}}, example: {a: b}}"],
+)  # fmt: skip
+def test_an_example_that_fits_is_not_noted(param: str) -> None:
+    assert noted(f"{CATALOG}        params:\n          n: {param}\n") == []
+
+
+def test_a_service_that_nobody_can_call_is_noted() -> None:
+    catalog = CATALOG.partition("    methods:")[0]
+    say = (
+        "services.shop: has no methods, so nobody can call it; write methods: {NAME: {http: GET"
+        " /PATH}} (or proxy: true)"
+    )
+    assert noted(catalog) == [(3, say)]
+    assert noted(f"{catalog}    methods: {{}}\n") == [(3, say)]
+    assert noted(f"{catalog}    proxy: true\n") == []
+
+
+AGGREGATE = """        params: {a: {type: string}, b: {type: object}}
+aggregates:
+  page:
+    first: {call: shop.get, params: {a: "$query.a"}}
+    second:
+      call: shop.get
+      params:
+"""
+
+
+@pytest.mark.parametrize(
+    ("param", "say"),
+    [
+        ("a: query.a", "a: 'query.a' is sent as it is written; write $query.a if its value is meant"),
+        ("a: body.a.b", "a: 'body.a.b' is sent as it is written; write $body.a.b if its value is meant"),
+        ("a: first.0.id", "a: 'first.0.id' is sent as it is written; write $first.0.id if its value is meant"),
+        ("a: '{{ query.a }}'",
+         "a: '{{ query.a }}' is sent as it is written; write $query.a if its value is meant"),
+        ("b: {c: [query.a]}",
+         "b.c.0: 'query.a' is sent as it is written; write $query.a if its value is meant"),
+    ],
+)  # fmt: skip
+def test_a_reference_without_its_dollar_is_noted(param: str, say: str) -> None:
+    assert noted(f"{CATALOG}{AGGREGATE}        {param}\n") == [
+        (15, f"aggregates.page.second.params.{say}")
+    ]
+
+
+def test_a_part_without_what_its_method_needs_is_noted() -> None:
+    catalog = f"{CATALOG}{AGGREGATE}        b: {{}}\n"
+    needed = catalog.replace("{a: {type: string}", "{a: {type: string, required: true}")
+    say = "aggregates.page.second.params: shop.get needs 'a', so every call is refused"
+    assert noted(needed) == [(14, say)]
+    assert noted(catalog) == []
+
+
+@pytest.mark.parametrize(
+    "param",
+    ["a: $query.a", "a: query", "a: a query.a", "a: second.0", "a: other.a", "a: first.", "a: $$query.a",
+     "a: 'query.a, body.b'", "b: {query.a: 1}"],
+)  # fmt: skip
+def test_a_text_that_is_no_reference_is_not_noted(param: str) -> None:
+    assert noted(f"{CATALOG}{AGGREGATE}        {param}\n") == []
 
 
 @pytest.mark.parametrize("key", ["x-common", "common"])

@@ -150,7 +150,7 @@ def test_a_private_instance_is_refused_unless_the_service_allows_it(
 ) -> None:
     consul.add_instance("users", where(boxes[0]))
     at = users(allow_private=False)
-    assert "write allow_private: true" in at.gateway.catalog.notes[0]
+    assert "write allow_private: true" in at.gateway.catalog.notes[0].message
     with pytest.raises(AddressRefused):
         at.ask("m")
 

@@ -88,7 +88,7 @@ def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox)
     )
     [note] = at.gateway.catalog.notes
     say = "is no public address, so every call is refused; write allow_private: true if it is meant"
-    assert note == f"services.s: 127.0.0.1 {say}"
+    assert str(note) == f"services.s: 127.0.0.1 {say}"
 
 
 @pytest.mark.parametrize(
