@@ -71,7 +71,7 @@ restarts: .venv/dev ## How many of 10,000 requests fail while instances are rest
 	$(BIN)/python -m bench.chaos restarts --write $(RESTARTS)
 
 screenshots: .venv/dev ## The console's pictures in docs/, taken anew with Chromium
-	$(BIN)/python -m tests.e2e.screenshots
+	$(BIN)/python -m tests.e2e.console.screenshots
 
 openapi: .venv/run ## Write tests/openapi-v1.json anew: what /openapi.json promises, which a test holds
 	$(FLASK) openapi > tests/openapi-v1.json.new && mv tests/openapi-v1.json.new tests/openapi-v1.json

@@ -12,8 +12,8 @@ from bench.process import MIB, MemoryWatch
 from bench.report import BenchError, table
 from bench.rounds import Options
 from sandbox import Sandbox
+from tests.e2e.calls.sink import Sink
 from tests.e2e.live import Live
-from tests.e2e.sink import Sink
 
 MAX_GROWTH_MIB = 16
 STREAM_MIB = 1024

@@ -20,8 +20,8 @@ from bench.chaos.scene import CATALOG, DEADLINE_SECONDS, READ_SECONDS, SETTINGS,
 from bench.report import BenchError, table
 from models.database.revisions import head_revision
 from sandbox import Sandbox
+from tests.e2e.front.nginx import Nginx
 from tests.e2e.live import AS_SHIPPED, BIN, ROOT, Live, wait_for
-from tests.e2e.nginx import Nginx
 from tests.postgres import Server
 from tests.redis_server import RedisServer
 

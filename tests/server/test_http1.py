@@ -103,7 +103,7 @@ def test_a_head_is_accepted_refused_and_read_as_gunicorn_does(config: Config, he
         return
     theirs = _with_authority(_theirs(config, data))
     if not data.partition(b"\r\n\r\n")[0].isascii() and theirs is None:
-        return  # raw UTF-8 in a target, which tests/e2e/test_heads.py has
+        return  # raw UTF-8 in a target, which tests/e2e/incoming/test_heads.py has
     assert _parsed(data) == theirs
 
 

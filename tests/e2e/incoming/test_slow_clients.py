@@ -16,13 +16,13 @@ import pytest
 import requests
 
 from sandbox import Sandbox
+from tests.e2e.front.nginx import Nginx
+from tests.e2e.incoming.raw_http import Dialogue
+from tests.e2e.incoming.request_shapes import chunked, get
 from tests.e2e.live import ROOT, Live, catalog_for, wait_for
-from tests.e2e.nginx import Nginx
-from tests.e2e.raw_http import Dialogue
-from tests.e2e.request_shapes import chunked, get
 from tests.ports import free_port
 
-IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "impatient.conf.py"))
+IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "incoming" / "impatient.conf.py"))
 #: So that a test can wait for nginx's limits, too.
 IMPATIENT_NGINX = {"client_header_timeout 15s;": "client_header_timeout 4s;"}
 OF_EACH_KIND = 10

@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from tests.e2e.live import ROOT, end, wait_for
-from tests.e2e.promtool import MISSING, PromtoolError
+from tests.e2e.monitoring.promtool import MISSING, PromtoolError
 from tests.ports import free_port
 
 FOLDER = ROOT / "deploy" / "prometheus"

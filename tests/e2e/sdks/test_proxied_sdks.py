@@ -15,7 +15,7 @@ from openai import APIStatusError, OpenAI
 from sandbox import Sandbox
 from tests.e2e import npm
 from tests.e2e.live import Live, catalog_for
-from tests.e2e.vendor import PAGES, Vendor
+from tests.e2e.sdks.vendor import PAGES, Vendor
 
 SERVICES = """
   first: {{base_url: "{first}/v1", allow_private: true, proxy: true}}

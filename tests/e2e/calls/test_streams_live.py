@@ -18,8 +18,8 @@ import requests
 
 from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
+from tests.e2e.calls.sink import Sink
 from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
-from tests.e2e.sink import Sink
 
 WORKERS = {"gevent": (), "gthread": GTHREAD}
 MIB = 1024 * 1024

@@ -12,8 +12,8 @@ from gateway.stores.redis import RedisStore
 from gateway.telemetry.service_stats import ServiceStats
 from sandbox import Sandbox
 from tests.e2e.browser import NEEDS_BROWSER, Visit
+from tests.e2e.console.screenshots import Past, fill_the_hour
 from tests.e2e.live import PASSWORD, Live
-from tests.e2e.screenshots import Past, fill_the_hour
 from tests.ports import free_port
 from tests.redis_server import RedisServer
 

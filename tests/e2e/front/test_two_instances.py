@@ -19,9 +19,9 @@ from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from sandbox.vendors.registries.consul import Consul
-from tests.e2e import traefik
+from tests.e2e.front import traefik
+from tests.e2e.front.nginx import Nginx
 from tests.e2e.live import Live, wait_for
-from tests.e2e.nginx import Nginx
 from tests.redis_server import RedisServer
 
 CATALOG = """

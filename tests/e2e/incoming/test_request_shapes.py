@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox
+from tests.e2e.front.nginx import Nginx
+from tests.e2e.incoming.raw_http import Answer, Dialogue
+from tests.e2e.incoming.request_shapes import SHAPES, TOKEN, Seen, Shape, get
 from tests.e2e.live import Live, catalog_for
-from tests.e2e.nginx import Nginx
-from tests.e2e.raw_http import Answer, Dialogue
-from tests.e2e.request_shapes import SHAPES, TOKEN, Seen, Shape, get
 
 FRONTS = ["postern", "nginx"]
 PEER = "127.0.0.1"

@@ -14,7 +14,7 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
-from tests.e2e.promtool import promtool
+from tests.e2e.monitoring.promtool import promtool
 from tests.redis_server import RedisServer
 from tests.samples import samples
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, Visit
+from tests.e2e.front.nginx import Nginx, NginxError
 from tests.e2e.live import PASSWORD, Live, catalog_for
-from tests.e2e.nginx import Nginx, NginxError
 
 pytestmark = [
     NEEDS_BROWSER,

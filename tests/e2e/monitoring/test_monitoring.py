@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox import Sandbox
 from tests.e2e.live import ROOT, Live, wait_for
-from tests.e2e.prometheus import DASHBOARD, FOLDER, Prometheus, documented, panels, rules
-from tests.e2e.promtool import promtool
+from tests.e2e.monitoring.prometheus import DASHBOARD, FOLDER, Prometheus, documented, panels, rules
+from tests.e2e.monitoring.promtool import promtool
 
 NEEDS_IT = pytest.mark.skipif(
     os.environ.get("POSTERN_TEST_PROMTOOL") == "no", reason="POSTERN_TEST_PROMTOOL=no"

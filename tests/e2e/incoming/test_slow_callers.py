@@ -21,7 +21,7 @@ from tests.e2e.live import ROOT, Live, catalog_for, wait_for
 from tests.ports import free_port
 
 CONNECTIONS = 100  # that the worker takes
-IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "impatient.conf.py"))
+IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "incoming" / "impatient.conf.py"))
 DRIP = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000\r\n\r\n{"
 
 

@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from sandbox import Sandbox
+from tests.e2e.front.nginx import Nginx
 from tests.e2e.live import Live, catalog_for, wait_for
-from tests.e2e.nginx import Nginx
 from tests.redis_server import RedisServer
 
 CALLERS = 10

@@ -14,7 +14,7 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import BIN, Live, catalog_for, wait_for
-from tests.e2e.test_make_run import _copy
+from tests.e2e.process.test_make_run import _copy
 from tests.gateway.tinyproxy import PASSWORD, Tinyproxy
 from tests.ports import free_port
 

@@ -137,7 +137,9 @@ def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
 def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Path) -> None:
     """The new one does not start while the file is there; the old one serves, whoever comes."""
     with Sandbox(port=free_port()) as box:
-        live = Live(tmp_path, catalog_for(box), gunicorn=("-c", "tests/e2e/held_start.conf.py"))
+        live = Live(
+            tmp_path, catalog_for(box), gunicorn=("-c", "tests/e2e/process/held_start.conf.py")
+        )
         try:
             live.start()
             [old] = live.workers()

@@ -13,7 +13,7 @@ from botocore.session import get_session
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
-from tests.e2e.s3 import KEY_ID, REGION, S3, SECRET, UNSIGNED_TRAILER
+from tests.e2e.sdks.s3 import KEY_ID, REGION, S3, SECRET, UNSIGNED_TRAILER
 
 SERVICES = """
   signed: {{base_url: "{url}", allow_private: true, proxy: true, auth: {auth}}}

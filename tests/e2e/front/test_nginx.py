@@ -19,8 +19,8 @@ from cryptography import x509
 
 from api.http.security import CSP_HEADER, CSP_NOTHING, SECURITY_HEADERS
 from sandbox import Sandbox
+from tests.e2e.front.nginx import Nginx, NginxError
 from tests.e2e.live import Live, catalog_for, wait_for
-from tests.e2e.nginx import Nginx, NginxError
 from tests.gateway.fakes import Wire
 from tests.gateway.fakes import answer as raw_answer
 from tests.gateway.http.connect.test_gateway_tls import make_pem

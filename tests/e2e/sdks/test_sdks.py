@@ -24,8 +24,8 @@ from twilio.rest import Client as TwilioClient
 from sandbox import Sandbox
 from tests.e2e import npm
 from tests.e2e.live import Live, catalog_for
-from tests.e2e.s3 import KEY_ID, REGION, S3, SECRET
-from tests.e2e.sdk_vendors import ACCOUNT, CREDENTIAL, PAGES, SdkVendors
+from tests.e2e.sdks.s3 import KEY_ID, REGION, S3, SECRET
+from tests.e2e.sdks.sdk_vendors import ACCOUNT, CREDENTIAL, PAGES, SdkVendors
 
 SERVICES = """
   stripe: {{base_url: "{url}/stripe", allow_private: true, proxy: true, auth: {bearer}}}
