@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, Self
 
 from tests.ports import free_port
 
+STALL_SECONDS = 60.0  # at most
+
 
 @dataclass(frozen=True)
 class Received:
@@ -46,6 +48,23 @@ class HttpServer(ABC):
     @abstractmethod
     def answer(self, request: Received) -> Answer:
         """Answer one request; several may be answered at once."""
+
+
+class StalledServer(HttpServer):
+    """Answers nobody while ``free`` is not set."""
+
+    def __init__(self) -> None:
+        self.request_count = 0
+        self.free = threading.Event()
+
+    def answer(self, request: Received) -> Answer:
+        self.request_count += 1
+        self.free.wait(STALL_SECONDS)
+        return Answer(200, b"{}", (("Content-Type", "application/json"),))
+
+    def __exit__(self, *_: object) -> None:
+        self.free.set()
+        super().__exit__()
 
 
 def _handler_for(server: HttpServer) -> type[BaseHTTPRequestHandler]:

@@ -28,13 +28,14 @@ Ask = Callable[..., Any]
 CALL = "/api/v1/call"
 CATALOG = """
 version: 1
-defaults: {{retry: {{times: 0}}, timeout: {{read: 0.2}}, deadline: 9}}
+defaults: {{retry: {{times: 0}}, timeout: {{read: 20}}, deadline: 30}}
 services:
   box:
     base_url: {box}
     allow_private: true
     methods:
       fault: {{http: "GET /fault/{{fault}}/anything", params: {{fault: {{type: string}}}}}}
+      silent: {{http: GET /fault/hang/anything, timeout: {{read: 0.2}}}}
       write: {{http: POST /items, params: {{name: {{type: string}}}}}}
       quota: {{http: GET /items, rate_limit: 1/minute}}
   gone: {{base_url: "http://127.0.0.1:1", allow_private: true, methods: {{get: {{http: GET /}}}}}}
@@ -172,7 +173,7 @@ def app(app: Flask) -> Flask:
 #: Code, request (verb, path, and what Flask's client takes), and what its text tells to do.
 #: "who" is the caller's role.
 FAILURES: list[tuple[int, str, str, dict[str, Any], str]] = [
-    (-1001, "GET", f"{CALL}/box/fault?fault=hang", {}, "look first whether a write was done"),
+    (-1001, "GET", f"{CALL}/box/silent", {}, "look first whether a write was done"),
     (-1002, "GET", f"{CALL}/signed/get", {}, "an admin has to compare the keys"),
     (-1003, "GET", f"{CALL}/gone/get", {}, "nothing was sent. Try again in a moment"),
     (-1004, "GET", f"{CALL}/box/fault?fault=status%3D500", {}, "try again in a moment"),

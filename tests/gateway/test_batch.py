@@ -79,7 +79,7 @@ def run_aggregate(
 
 def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, box: Sandbox) -> None:
     box.fault("/anything", "hang")
-    at = gate(on={"timeout": {"connect": 1, "read": 2}}, params=ECHO["params"])
+    at = gate(on={"timeout": {"connect": 20, "read": 2}}, params=ECHO["params"])
     calls = {str(n): make_call("m", {"a": str(n)}) for n in range(10)}
     outcomes: dict[str, Any] = {}
     batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_batch(calls)))

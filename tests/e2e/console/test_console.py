@@ -28,7 +28,7 @@ services:
   probed:
     base_url: "{stopped}"
     allow_private: true
-    health: {{path: /v1/health, interval: 0.3, unhealthy_after: 1, healthy_after: 1}}
+    health: {{path: /v1/health, interval: 2, unhealthy_after: 1, healthy_after: 1}}  # and so long an answer may take
     methods: {{get: {{http: GET /anything}}}}
   demo:
     base_url: "{url}"

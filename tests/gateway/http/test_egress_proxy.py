@@ -171,20 +171,19 @@ def test_a_way_that_the_proxys_rules_forbid_is_said(
 def test_a_proxy_that_cannot_reach_the_service_is_away_or_silent_is_said(
     open_gate: Open, proxy: Tinyproxy, tmp_path: Path
 ) -> None:
-    quick = {"timeout": {"connect": 0.5}, "methods": M}
     dead = free_port()
-    at = open_gate({"s": service(f"https://127.0.0.1:{dead}", egress_proxy=proxy.url, **quick)})
+    at = open_gate({"s": service(f"https://127.0.0.1:{dead}", egress_proxy=proxy.url, methods=M)})
     assert type(refused(at)) is ProxyFailed
     assert f"egress proxy 127.0.0.1:{proxy.port}: answered 5" in why(at)
 
     at = open_gate(
-        {"s": service("https://api.example", egress_proxy=f"http://127.0.0.1:{dead}", **quick)}
+        {"s": service("https://api.example", egress_proxy=f"http://127.0.0.1:{dead}", methods=M)}
     )
     assert (type(error := refused(at)), error.code) == (ProxyFailed, -1003)
     assert why(at).startswith(f"egress proxy 127.0.0.1:{dead}: ConnectionRefusedError")
 
     at = open_gate(
-        {"s": service("https://api.example", egress_proxy="http://proxy.example:1", **quick)},
+        {"s": service("https://api.example", egress_proxy="http://proxy.example:1", methods=M)},
         resolver=NoNames(),
     )
     assert type(refused(at)) is ProxyFailed
@@ -196,7 +195,9 @@ def test_a_proxy_that_cannot_reach_the_service_is_away_or_silent_is_said(
         (b"HTTP/1.1 200 " + b"x" * 20000, "too long"),
     ):
         with Wire([reply] if reply else [], greeting=reply) as server:
-            at = open_gate({"s": service("https://api.example", egress_proxy=server.url, **quick)})
+            timeout = {"connect": 20 if reply else 0.5}
+            settings = {"egress_proxy": server.url, "timeout": timeout, "methods": M}
+            at = open_gate({"s": service("https://api.example", **settings)})
             assert type(refused(at)) is ProxyFailed
             assert say in why(at)
 

@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
+from gateway.errors import (
+    BadResponse,
+    ConnectionLost,
+    ConnectTimeout,
+    DeadlineExceeded,
+    GatewayError,
+    ReadTimeout,
+)
 from gateway.http.client import DEFAULT_POOL_SIZE
 from gateway.http.connect.resolver import Resolver, system_addresses
 from gateway.streams import PassthroughRequest
@@ -240,20 +247,24 @@ def test_get_is_sent_again_when_the_pooled_connection_breaks_under_it(
 
 
 def test_a_connection_is_closed_when_its_call_fails_halfway(gate: Open, box: Sandbox) -> None:
-    at = gate("GET /v1/health", timeout={"read": 2})
+    at = gate("GET /v1/health")
     box.fault("/v1/health", "drip=0.5", times=1)
-    with pytest.raises(ReadTimeout):
-        at.ask()
+    with pytest.raises(DeadlineExceeded):
+        at.ask(timeout=2)
     assert at.ask() == HEALTH
     assert box.connections == 2
 
 
-def test_the_read_timeout_holds_on_a_kept_connection_too(gate: Open, box: Sandbox) -> None:
-    at = gate("GET /v1/health", timeout={"read": 2})
+def test_the_read_timeout_holds_on_a_kept_connection_too(open_gate: Open, box: Sandbox) -> None:
+    methods = {
+        "m": {"http": "GET /v1/health"},
+        "hasty": {"http": "GET /v1/health", "timeout": {"read": 0.5}},
+    }
+    at = open_gate({"s": service(box.url, methods=methods)})
     at.ask()
     box.fault("/v1/health", "hang")
     with pytest.raises(ReadTimeout):
-        at.ask()
+        at.ask("hasty")
     assert box.connections == 1
 
 

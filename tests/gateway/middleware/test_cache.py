@@ -26,6 +26,7 @@ from tests.gateway.fakes import (
     make_catalog,
     service,
 )
+from tests.http_server import StalledServer
 
 Open = Callable[..., Gate]
 ONE_MINUTE = {"ttl": 60}
@@ -154,23 +155,27 @@ def test_errors_are_never_kept(at: Open, box: Sandbox, fault: str, error: type[E
 
 
 def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
-    gate: Open, box: Sandbox, store: Store
+    gate: Open, store: Store
 ) -> None:
-    cached = {
-        "clock": SystemClock(),
-        "store": store,
-        "cache": {"ttl": 0.1, "stale_while_revalidate": 600},
-    }
-    one = gate(**cached)
-    other = gate(**cached)
-    one.ask()
-    box.fault("/anything", "delay=3", times=1)
-    assert comes_true(lambda: one.ask() and cache_trace(one)[0] == "STALE")
-    for worker in (one, other, one, other):
-        worker.ask(timeout=2.5)
-        assert (cache_trace(worker)[0], cache_trace(worker)[2]) == ("STALE", 0)
-    assert comes_true(lambda: len(box.requests) == 2)
-    assert comes_true(lambda: other.ask() and cache_trace(other)[0] == "HIT")
+    with StalledServer() as server:
+        cached = {
+            "clock": SystemClock(),
+            "store": store,
+            "cache": {"ttl": 0.1, "stale_while_revalidate": 600},
+            "on": {"base_url": server.url},
+        }
+        one = gate(**cached)
+        other = gate(**cached)
+        server.free.set()
+        one.ask()
+        server.free.clear()
+        assert comes_true(lambda: (one.ask(), cache_trace(one)[0] == "STALE")[1])
+        for worker in (one, other, one, other):
+            worker.ask()
+            assert (cache_trace(worker)[0], cache_trace(worker)[2]) == ("STALE", 0)
+        assert comes_true(lambda: server.request_count == 2)
+        server.free.set()
+        assert comes_true(lambda: (other.ask(), cache_trace(other)[0] == "HIT")[1])
 
 
 def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from gateway.stores import MemoryStore
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import WAIT_SECONDS, FakeClock, Gate, comes_true, make_catalog, service
-from tests.http_server import Answer, HttpServer, Received
+from tests.http_server import StalledServer
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -239,19 +238,6 @@ def test_many_that_wait_go_in_turn_and_those_in_vain_do_not_wait(gate: Open, box
 
 
 # At once.
-
-
-class StalledServer(HttpServer):
-    """Answers nobody while ``free`` is not set."""
-
-    def __init__(self) -> None:
-        self.request_count = 0
-        self.free = threading.Event()
-
-    def answer(self, request: Received) -> Answer:
-        self.request_count += 1
-        self.free.wait(WAIT_SECONDS)
-        return Answer(200, b"{}", (("Content-Type", "application/json"),))
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_an_address_that_worked_is_tried_first_by_the_next_connection(
     black_hole("127.0.0.2", box.port)
     to = connector("127.0.0.2", "127.0.0.1")
     connected(to)
-    assert min(connected(to)[1] for _ in range(3)) < STAGGER_SECONDS
+    assert any(connected(to)[1] < STAGGER_SECONDS for _ in range(20))
 
 
 def test_a_first_address_that_refuses_costs_nothing(connector: Callable[..., Connector]) -> None:

@@ -138,7 +138,7 @@ def test_a_probe_that_could_not_be_sent_says_nothing_about_the_service(
         hosts.append(host)
         return full(host) if len(hosts) < 4 else [Address(2, ("127.0.0.1", 0))]
 
-    health = {"path": "/v1/health", "interval": 1, "unhealthy_after": 1, "healthy_after": 1}
+    health = {"path": "/v1/health", "interval": 1, "unhealthy_after": 2, "healthy_after": 1}
     at = open_gate(
         {"s": service(f"http://api.example:{box.port}", methods=M, health=health)},
         resolver=Resolver(SystemClock(), look_up),
