@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog.yaml.document import Advice, Document, Path_
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 from schemas.catalog.hints import did_you_mean
 
 _REFERENCE = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
 def build_aggregates(
-    document: Document, settings: Mapping[str, Any]
+    document: YamlDocument, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Aggregate], list[Advice]]:
     """Return every aggregate, and a note for each optional part whose method does not exist and
     each text that looks like a reference without its ``$``.
@@ -46,7 +46,7 @@ def build_aggregates(
 
 
 def _check_part_method(
-    document: Document, path: Path_, part: AggregatePart, services: Mapping[str, Any]
+    document: YamlDocument, path: Path_, part: AggregatePart, services: Mapping[str, Any]
 ) -> Iterator[Advice]:
     """Yield a note where the method does not exist but the part is optional, and where a param
     that the method needs is not given.
@@ -77,7 +77,7 @@ def _method_names(services: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _aggregate_part(
-    document: Document, path: Path_, settings: Mapping[str, Any]
+    document: YamlDocument, path: Path_, settings: Mapping[str, Any]
 ) -> AggregatePart | None:
     service, _, method = settings["call"].partition(".")
     try:
@@ -89,7 +89,7 @@ def _aggregate_part(
 
 
 def _check_references(
-    document: Document, path: Path_, part: AggregatePart, earlier: set[str]
+    document: YamlDocument, path: Path_, part: AggregatePart, earlier: set[str]
 ) -> None:
     sources = ", ".join(f"${source}" for source in (*REQUEST, *sorted(earlier)))
     for source in sorted(part.needs - earlier):

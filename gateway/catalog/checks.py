@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.catalog.model import Method, Service, Tls, kind_of
 from gateway.catalog.private_addresses import inside_literally
-from gateway.catalog.yaml.document import Advice, Document, Path_
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from schemas.catalog.hints import did_you_mean
@@ -25,7 +25,7 @@ def is_soap(envelope: str | Mapping[str, Any]) -> bool:
     return (envelope if isinstance(envelope, str) else envelope.get("preset")) == "soap"
 
 
-def check_envelope(document: Document, path: Path_, method: Method) -> None:
+def check_envelope(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that SOAP is read from XML."""
     if is_soap(method.envelope) and kind_of(method.response) == "json":
         document.complain(
@@ -34,7 +34,7 @@ def check_envelope(document: Document, path: Path_, method: Method) -> None:
 
 
 def check_cache(
-    document: Document, path: Path_, method: Method, settings: Mapping[str, Any]
+    document: YamlDocument, path: Path_, method: Method, settings: Mapping[str, Any]
 ) -> None:
     """Check that only a call that may as well not be sent is answered from a cache."""
     if not method.cache:
@@ -49,7 +49,7 @@ def check_cache(
         document.complain((*path, "cache"), "what is streamed cannot be kept; drop cache or stream")
 
 
-def check_signed(document: Document, service: Service, methods: Mapping[str, Method]) -> None:
+def check_signed(document: YamlDocument, service: Service, methods: Mapping[str, Method]) -> None:
     """A caller's own request has no parameters to sign or to add to; an answer that is verified
     whole cannot pass as it comes.
     """
@@ -105,7 +105,7 @@ def _by_full_name(services: Mapping[str, Service]) -> dict[str, Method]:
     }
 
 
-def check_fallbacks(document: Document, services: Mapping[str, Service]) -> None:
+def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> None:
     """Check that a fallback names a method that exists and never leads back to itself."""
     methods = _by_full_name(services)
     targets = {
@@ -131,7 +131,7 @@ def check_fallbacks(document: Document, services: Mapping[str, Service]) -> None
             document.complain(path, f"leads on through more than {MAX_FALLBACK_STEPS} methods")
 
 
-def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None:
+def check_stand_ins(document: YamlDocument, services: Mapping[str, Service]) -> None:
     """Check that a fallback needs only parameters that the method it answers for takes."""
     methods = _by_full_name(services)
     for method in methods.values():
@@ -140,7 +140,7 @@ def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None
             _check_stand_in(document, (*_method_path(method), "fallback", "call"), method, target)
 
 
-def _check_stand_in(document: Document, path: Path_, method: Method, target: Method) -> None:
+def _check_stand_in(document: YamlDocument, path: Path_, method: Method, target: Method) -> None:
     if target.stream and not method.stream:
         document.complain(path, f"{target.full_name} streams, and this method does not")
     required = {param.name for param in target.params if param.keywords["required"] is True}
@@ -176,7 +176,7 @@ def check_public(service: Service) -> Iterator[Advice]:
 
 
 def load_tls(
-    document: Document, path: Path_, settings: Mapping[str, str], defaults: Mapping[str, str]
+    document: YamlDocument, path: Path_, settings: Mapping[str, str], defaults: Mapping[str, str]
 ) -> Tls:
     """Return the service's PEM files, tried out; those of ``defaults`` were tried before."""
     tls = Tls(**{**defaults, **settings})

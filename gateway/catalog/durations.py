@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.catalog.model import Method, Service
-from gateway.catalog.yaml.document import Advice, Document, Path_
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 
 DEADLINE_SECONDS = 10  # of a call, unless a catalog says otherwise
 #: From so many seconds on, somebody may have written milliseconds.
@@ -18,7 +18,7 @@ MAX_LIKELY_INTERVAL_SECONDS = 4000  # an hour between two probes may be meant
 
 
 def check_durations(
-    document: Document, service: Service, methods: Mapping[str, Method]
+    document: YamlDocument, service: Service, methods: Mapping[str, Method]
 ) -> Iterator[Advice]:
     """Yield a note for each duration that is no likely number of seconds, at the key that says
     it.
@@ -32,7 +32,7 @@ def check_durations(
             yield _written(document, place, of_method, of_service), message
 
 
-def _written(document: Document, place: Path_, *bases: Path_) -> Path_:
+def _written(document: YamlDocument, place: Path_, *bases: Path_) -> Path_:
     """Return the path of the key that is nearest to a method and says the duration."""
     for base in (*bases, ("defaults",)):
         path = (*base, *place)

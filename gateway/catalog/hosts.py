@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.catalog.model import Method, Param, Service
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.errors import fields_error
 from schemas.catalog.fields import PLACEHOLDER, Strict, flag, one_of, text
 from schemas.catalog.params import value_problems
@@ -121,7 +121,7 @@ def _is_placeholder(text: str) -> bool:
     return PLACEHOLDER.fullmatch(text) is not None
 
 
-def check_hosts(document: Document, service: Service, settings: Mapping[str, Any]) -> None:
+def check_hosts(document: YamlDocument, service: Service, settings: Mapping[str, Any]) -> None:
     """``base_url`` and ``params`` name each other, and nothing needs a host before a caller gives
     one.
     """
@@ -176,7 +176,7 @@ def _needs_of_one_host(service: Service, settings: Mapping[str, Any]) -> Iterato
         yield "auth", "an account is connected at one host; write one service for each"
 
 
-def _check_default(document: Document, path: Path_, param: Param) -> None:
+def _check_default(document: YamlDocument, path: Path_, param: Param) -> None:
     if "default" not in param.keywords:
         return
     keywords = {key: value for key, value in param.keywords.items() if key in _CONSTRAINTS}

@@ -41,7 +41,7 @@ from gateway.catalog.params.place import make_param
 from gateway.catalog.params.styles import check_styles
 from gateway.catalog.registry_names import check_registry
 from gateway.catalog.schema import CatalogSchema
-from gateway.catalog.yaml.document import Advice, Document, DocumentError, Path_
+from gateway.catalog.yaml.document import Advice, DocumentError, Path_, YamlDocument
 from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
 from gateway.signers import SIGNERS
@@ -88,7 +88,7 @@ class _Loader:
     """
 
     def __init__(
-        self, document: Document, settings: dict[str, Any], env: Mapping[str, str]
+        self, document: YamlDocument, settings: dict[str, Any], env: Mapping[str, str]
     ) -> None:
         self.document = document
         self.settings = settings

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from marshmallow import ValidationError
 
 from gateway.catalog.model import Service
-from gateway.catalog.yaml.document import Advice, Document, Path_
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 
 SETTINGS = {"consul": "CONSUL_HTTP_ADDR", "nacos": "NACOS_ADDR"}
 EXAMPLES = {"consul": "http://127.0.0.1:8500", "nacos": "http://127.0.0.1:8848"}
@@ -105,7 +105,7 @@ def registry_address(kind: str, env: Mapping[str, str]) -> str:
 
 
 def check_registry(
-    document: Document, service: Service, env: Mapping[str, str]
+    document: YamlDocument, service: Service, env: Mapping[str, str]
 ) -> Iterator[Advice]:
     """Somebody says where the registry is. Yield a note where its instances may be refused."""
     name = RegistryName.read(service.base_urls[0])

@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields, validate
 
 from gateway.catalog.model import Method, kind_of
 from gateway.catalog.pagination import MAX_PAGES, Pagination
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Path_, YamlDocument
 from schemas.catalog.fields import MESSAGES, Frozen, nested, text, whole
 from schemas.catalog.params import JsonType
 
@@ -79,7 +79,7 @@ def pagination_field(value: Any) -> fields.Field[Any]:
     return nested(SCHEMAS[by])
 
 
-def check_pagination(document: Document, path: Path_, method: Method) -> None:
+def check_pagination(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that what says the next page is a parameter, and that the answer has pages."""
     pagination = method.paginate
     if pagination is None:

@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from gateway.catalog.model import Method
 from gateway.catalog.params.schema import TYPES
-from gateway.catalog.yaml.document import Advice, Document, Path_
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 from schemas.catalog.fields import MESSAGES, NamedMap
 from schemas.catalog.params import FORMATS
 from schemas.catalog.returns import compile_check
@@ -129,7 +129,7 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
     return any(isinstance(value.get(key), list) for key in _SHAPES)
 
 
-def check_returns(document: Document, path: Path_, method: Method) -> Iterator[Advice]:
+def check_returns(document: YamlDocument, path: Path_, method: Method) -> Iterator[Advice]:
     """Complain of what cannot be checked or means nothing.
 
     Yield a note where the method's own ``fallback`` answers another shape.

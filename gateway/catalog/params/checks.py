@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.bodies.xml import XML_MEMBER
 from gateway.catalog.model import Method, Param, kind_of
-from gateway.catalog.yaml.document import Advice, Document, Path_, flatten_messages
+from gateway.catalog.yaml.document import Advice, Path_, YamlDocument, flatten_messages
 from schemas.catalog.fields import SETTABLE_HEADER
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import value_problems
@@ -20,7 +20,7 @@ from schemas.numbers import ExactNumber
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def check_params(document: Document, path: Path_, method: Method) -> None:
+def check_params(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that path, params and mask name each other, and every default fits its declaration."""
     names = {param.name for param in method.params}
     path_names = {param.name for param in method.params if param.place == "path"}
@@ -52,7 +52,7 @@ def check_params(document: Document, path: Path_, method: Method) -> None:
         _check_enum(document, (*path, "params", param.name), param.keywords)
 
 
-def _check_default(document: Document, path: Path_, param: Param) -> None:
+def _check_default(document: YamlDocument, path: Path_, param: Param) -> None:
     for message in _misfits(param.keywords, "default"):
         document.complain((*path, "default"), message)
 
@@ -72,7 +72,7 @@ def _misfits(keywords: Mapping[str, Any], key: str) -> Iterator[str]:
         yield f"does not fit its own declaration: {message}{hint}"
 
 
-def _check_enum(document: Document, path: Path_, keywords: Mapping[str, Any]) -> None:
+def _check_enum(document: YamlDocument, path: Path_, keywords: Mapping[str, Any]) -> None:
     """Complain where none of the allowed values has the type, here or further in."""
     kind = keywords.get("type")
     values = keywords.get("enum", [None])
@@ -105,7 +105,7 @@ def _check_example(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]
         yield from _check_example((*path, "properties", name), inner)
 
 
-def check_body(document: Document, path: Path_, method: Method) -> None:
+def check_body(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that the body's format can hold the parameters."""
     kind = kind_of(method.body)
     names = [param.name for param in method.params if param.place == "body"]
@@ -120,7 +120,7 @@ def check_body(document: Document, path: Path_, method: Method) -> None:
             )
 
 
-def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
+def check_xml_prefixes(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that an outer element's declared attributes declare its path's prefixes, too."""
     body = {} if isinstance(method.body, str) else method.body
     if "attributes" not in body:
@@ -134,7 +134,7 @@ def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
             )
 
 
-def check_body_param(document: Document, path: Path_, method: Method) -> None:
+def check_body_param(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that the parameter that is the whole body exists and has none beside it."""
     whole = method.body_param
     if whole is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.catalog.model import Method, Param, kind_of
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Path_, YamlDocument
 from schemas.catalog.param_styles import is_exploded, list_separator
 
 FORMAT_KEYS = ("array_format", "object_format")
@@ -19,7 +19,7 @@ Keywords = Mapping[str, Any]
 Problem = tuple[str, str]
 
 
-def check_styles(document: Document, path: Path_, method: Method) -> None:
+def check_styles(document: YamlDocument, path: Path_, method: Method) -> None:
     """Check that every parameter is written in a way that its place and its type allow."""
     is_form = kind_of(method.body) == "form"
     for param in method.params:

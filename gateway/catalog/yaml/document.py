@@ -51,7 +51,7 @@ class DocumentError(ValueError):
 
 
 @dataclass
-class Document:
+class YamlDocument:
     """Plain values, the lines that they stand on, and which of them came from the environment."""
 
     name: str

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.catalog.yaml.folder import FilePart, split_files
 from gateway.catalog.yaml.variables import Variables
 
@@ -38,14 +38,14 @@ _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
 COMBINED_KEYS = frozenset({"services", "aggregates"})
 
 
-def read(text: str, name: str, env: Mapping[str, str]) -> Document:
+def read(text: str, name: str, env: Mapping[str, str]) -> YamlDocument:
     """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable
     are its problems.
 
     :raises DocumentError: bad syntax.
     """
     files = split_files(text)
-    document = Document(name, files=files)
+    document = YamlDocument(name, files=files)
     builder = _Builder(document, env)
     if not files:
         document.value = _build(builder, FilePart(name, 0, text))
@@ -84,7 +84,7 @@ def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
     return text.splitlines()[error.problem_mark.line : error.problem_mark.line + 1][0]
 
 
-def _merge_file(document: Document, merged: dict[str, Any], file: str, value: object) -> None:
+def _merge_file(document: YamlDocument, merged: dict[str, Any], file: str, value: object) -> None:
     """Add what one file says to what those before it said; no name may be given by two."""
     if value is None:
         return
@@ -113,7 +113,7 @@ class _Builder:
     waiting while it reads a large text, and takes twice as long.
     """
 
-    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+    def __init__(self, document: YamlDocument, env: Mapping[str, str]) -> None:
         self.document = document
         self.variables = Variables(document, env)
         self.nodes = 0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -29,7 +29,7 @@ class Variables:
     :param env: the variables' values, by name.
     """
 
-    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+    def __init__(self, document: YamlDocument, env: Mapping[str, str]) -> None:
         self._document = document
         self._env = env
 
