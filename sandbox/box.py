@@ -22,7 +22,7 @@ from sandbox.vendors.rest import Rest
 from sandbox.vendors.wechat import WeChat
 from sandbox.vendors.wechatpay import WeChatPay
 from sandbox.vendors.wechatpay_v2 import WeChatPayV2
-from sandbox.wire import BadRequestError, Connection, make_request
+from sandbox.wire import BadRequestError, ClientConnection, make_request
 
 _FAULT_PREFIX = "/fault/"
 
@@ -142,7 +142,7 @@ class Sandbox:
             "most_at_once": self.most_at_once,
         }
 
-    def _serve(self, conn: Connection) -> None:
+    def _serve(self, conn: ClientConnection) -> None:
         try:
             while (request := conn.read_request()) is not None:
                 if not self._answer(conn, request):
@@ -150,7 +150,7 @@ class Sandbox:
         except BadRequestError as error:
             conn.refuse(error)
 
-    def _answer(self, conn: Connection, request: Request) -> bool:
+    def _answer(self, conn: ClientConnection, request: Request) -> bool:
         if request.path.startswith(PREFIX):
             return conn.send(control(self, request), request.verb)
         spec = ""

@@ -12,7 +12,7 @@ from time import time
 
 from sandbox.faults import Plan
 from sandbox.messages import JSON_TYPE, Reply, Request, json_reply
-from sandbox.wire import SERVER_NAME, Connection
+from sandbox.wire import SERVER_NAME, ClientConnection
 
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n"
 GARBAGE = b"\x16\x03\x01\x02\x00 220 this is not HTTP\r\n\x00\xff\xfe\r\n\r\n"
@@ -39,7 +39,7 @@ _BODIES = {
 
 
 def answer(
-    conn: Connection, plan: Plan, request: Request, handle: Callable[[Request], Reply]
+    conn: ClientConnection, plan: Plan, request: Request, handle: Callable[[Request], Reply]
 ) -> bool:
     """Answer as planned, the delay being over; return whether the connection stays open."""
     if plan.ending:
@@ -54,7 +54,7 @@ def answer(
     return stays_open and not plan.after
 
 
-def _end(conn: Connection, ending: str) -> bool:
+def _end(conn: ClientConnection, ending: str) -> bool:
     match ending:
         case "hang":
             conn.wait(None)
@@ -123,7 +123,7 @@ def json_text(size: int) -> Iterator[bytes]:
 
 
 def _frame(
-    conn: Connection, plan: Plan, reply: Reply, verb: str
+    conn: ClientConnection, plan: Plan, reply: Reply, verb: str
 ) -> tuple[bytes, Iterable[bytes], bool]:
     """Return the head, the rest in pieces, and whether the connection stays open afterwards."""
     if reply.status in _NO_BODY_STATUSES:
@@ -160,7 +160,7 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     return (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
 
 
-def _write(conn: Connection, plan: Plan, head: bytes, pieces: Iterable[bytes]) -> bool:
+def _write(conn: ClientConnection, plan: Plan, head: bytes, pieces: Iterable[bytes]) -> bool:
     """Return False when the client left, or the server stopped, before all was written."""
     if plan.early_hints:
         head = EARLY_HINTS + head
@@ -178,7 +178,7 @@ def _write(conn: Connection, plan: Plan, head: bytes, pieces: Iterable[bytes]) -
     return True
 
 
-def _drip(conn: Connection, pieces: Iterable[bytes], pause: float) -> bool:
+def _drip(conn: ClientConnection, pieces: Iterable[bytes], pause: float) -> bool:
     for index, byte in enumerate(chain.from_iterable(pieces)):
         if index and conn.wait(pause):
             return False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from sandbox.wire import Connection
+from sandbox.wire import ClientConnection
 
 LISTEN_BACKLOG = 1024
 ACCEPT_RETRY_SECONDS = 0.02
@@ -16,7 +16,7 @@ STOP_SECONDS = 0.4
 class Server:
     """Listens between `start` and `stop`; a second start uses the same port again."""
 
-    def __init__(self, host: str, port: int, serve: Callable[[Connection], None]) -> None:
+    def __init__(self, host: str, port: int, serve: Callable[[ClientConnection], None]) -> None:
         self.host = host
         self.port = port
         self.accepted = 0
@@ -99,7 +99,7 @@ class Server:
             with suppress(OSError):  # clients may leave at any moment
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if not stopping.is_set():
-                    self._serve(Connection(sock, stopping))
+                    self._serve(ClientConnection(sock, stopping))
         finally:
             self._forget(sock)
 

@@ -31,7 +31,7 @@ class BadRequestError(Exception):
         self.status = status
 
 
-class Connection:
+class ClientConnection:
     """One client. `keep_alive` tells whether it may send another request after the one just
     read.
     """

@@ -47,19 +47,19 @@ class Evicted(BaseException):
     """
 
 
-class Connection:
-    """One caller's connection; while it waits for bytes it stands in a group of ``Connections``.
+class CallerConnection:
+    """One caller's connection; waiting for bytes, it stands in a group of ``CallerConnections``.
 
     ``read`` and ``unread`` are those that gunicorn's readers of bodies ask of their source.
 
     :ivar head: of the request that is being answered, once it is here.
     """
 
-    def __init__(self, sock: Any, connections: Connections) -> None:
+    def __init__(self, sock: Any, connections: CallerConnections) -> None:
         self.sock = sock
         self._connections = connections
         self._greenlet = gevent.getcurrent()
-        self._group: dict[Connection, None] = connections.idle
+        self._group: dict[CallerConnection, None] = connections.idle
         self._ending: type[BaseException] | None = None
         self._buffer = b""
         self._phase = IDLE
@@ -185,7 +185,7 @@ class Connection:
             self._ending = None
             group.pop(self, None)
 
-    def _prepare(self) -> dict[Connection, None]:
+    def _prepare(self) -> dict[CallerConnection, None]:
         """Set the deadline; return the group to wait in."""
         now = self.since = time.monotonic()
         if self._phase == HEAD:
@@ -199,7 +199,7 @@ class Connection:
             return self._connections.senders
         return self._prepare_body(now)
 
-    def _prepare_body(self, now: float) -> dict[Connection, None]:
+    def _prepare_body(self, now: float) -> dict[CallerConnection, None]:
         if self._is_caller_known:
             self.deadline = now + SILENCE_SECONDS
             return self._connections.uploads
@@ -250,7 +250,7 @@ class Connection:
                 remaining -= len(data)
 
 
-class Connections:
+class CallerConnections:
     """Those of one worker that wait for bytes, in three groups; who has waited longest comes first.
 
     :ivar idle: nothing of a request has come.
@@ -263,9 +263,9 @@ class Connections:
     def __init__(self, idle_seconds: float, max_senders: int) -> None:
         self.idle_seconds = idle_seconds
         self.max_senders = max_senders
-        self.idle: dict[Connection, None] = {}
-        self.senders: dict[Connection, None] = {}
-        self.uploads: dict[Connection, None] = {}
+        self.idle: dict[CallerConnection, None] = {}
+        self.senders: dict[CallerConnection, None] = {}
+        self.uploads: dict[CallerConnection, None] = {}
         self.evicted = 0
 
     def end_overdue(self) -> None:

@@ -9,7 +9,7 @@ from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 
 from api.errors import BrokenBody
-from server.connections import Connection
+from server.connections import CallerConnection
 from server.http1 import MAX_HEAD_BYTES, MAX_HEADER_BYTES, Request, check_trailers
 
 SMALL_BODY_BYTES = 8192  # of a body that the application is not asked about before it is there
@@ -19,7 +19,7 @@ DRAIN_BYTES = 65536  # of a body that nobody read; of a longer one the connectio
 class StreamedBody(Body):
     """A body that comes as it is read."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: CallerConnection, request: Request) -> None:
         self._connection = connection
         if request.length is None:
             super().__init__(ChunkedReader(_Limits(), connection))
@@ -60,7 +60,7 @@ class _Limits:
         return []
 
 
-def open_body(connection: Connection, request: Request) -> io.BytesIO | StreamedBody:
+def open_body(connection: CallerConnection, request: Request) -> io.BytesIO | StreamedBody:
     """Return the body.
 
     A small one is here whole before the application is asked, so that who sends it slowly takes no

@@ -21,7 +21,7 @@ from api.http.error_response import render_error_response
 from api.logs import current_log
 from gateway.errors import CallerError, GatewayError
 from server import stopping
-from server.connections import Connection, Connections, Evicted
+from server.connections import CallerConnection, CallerConnections, Evicted
 from server.http1 import HeadParser, Request
 from server.listener import LOG_SECONDS, Listener
 from server.log import watch_hub
@@ -37,7 +37,7 @@ class Worker(GeventWorker):
     """gunicorn's, but for how it accepts, whom it awaits, how it answers bad HTTP, and its end."""
 
     def init_process(self) -> None:
-        self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)
+        self.connections = CallerConnections(self.cfg.keepalive, self.worker_connections // 2)
         self._heads = HeadParser(
             {
                 f"HTTP_{name.replace('-', '_')}": value
@@ -136,7 +136,7 @@ class Worker(GeventWorker):
     def handle(self, address: Any, client: socket.socket, peer: Any) -> None:
         """Answer the requests of one connection, one after another."""
         client.setblocking(True)
-        connection = Connection(client, self.connections)
+        connection = CallerConnection(client, self.connections)
         self.connections.make_room(full=self._full())
         environ = self._environ(address, client, peer)
         environ["postern.caller_is_known"] = connection.caller_is_known
@@ -177,7 +177,9 @@ class Worker(GeventWorker):
         networks = self.cfg.forwarded_allow_networks()
         return bool(_ip_in_allow_list(peer[0], self.cfg.forwarded_allow_ips, networks))
 
-    def _answer_next(self, connection: Connection, environ: dict[str, Any], trusted: bool) -> bool:
+    def _answer_next(
+        self, connection: CallerConnection, environ: dict[str, Any], trusted: bool
+    ) -> bool:
         """Answer the next request of a connection; return whether another may follow."""
         head = connection.read_head()
         if head is None:
@@ -216,7 +218,7 @@ class Worker(GeventWorker):
             response.ends = True
 
     def handle_error(
-        self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException
+        self, connection: CallerConnection, client: socket.socket, addr: Any, exc: BaseException
     ) -> None:
         """Answer the envelope instead of gunicorn's HTML; log without what the caller sent."""
         failure: GatewayError = GatewayError()

@@ -1,6 +1,4 @@
-"""The catalog's own shape: every key services.yaml may have, with what to write instead when one is
-wrong.
-"""
+"""The catalog's shape: every key services.yaml may have, and what to write for a wrong one."""
 
 from __future__ import annotations
 
@@ -63,8 +61,7 @@ class RateField(JsonType):
 
 
 # Of timeout, retry, breaker and tls a method may set single keys and inherit the others, so these
-# load into
-# mappings, which the loader merges.
+# load into mappings, which the loader merges.
 
 
 class TimeoutSchema(Strict):
@@ -179,10 +176,7 @@ class CommonSchema(Strict):
 class MethodSchema(CommonSchema):
     usual = "{http: GET /v3/weather}"
 
-    http = text(
-        required=True,
-        validate=verb_and_path,
-    )
+    http = text(required=True, validate=verb_and_path)
     summary = text()
     params = NamedMap(ParamSchema())
     body = OneOfShapes(body_field)

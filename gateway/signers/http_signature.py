@@ -1,4 +1,10 @@
-"""HTTP Message Signatures (RFC 9421) of requests, and Content-Digest (RFC 9530)."""
+"""HTTP Message Signatures (RFC 9421) of requests, and Content-Digest (RFC 9530).
+
+The library http-message-signatures 3.0.0 does not sign all that a catalog may ask for: it always
+adds ``created`` and ``keyid``, and writes the parameters in an order of its own. It also takes 25
+times as long for each signature and loads 60 modules more. So tests verify by it and compare with
+it, and a server does without.
+"""
 
 from __future__ import annotations
 

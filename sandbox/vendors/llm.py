@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sandbox.messages import Reply, Request, json_reply, parse_json
-from sandbox.wire import Connection
+from sandbox.wire import ClientConnection
 
 CHAT_PATH = "/v1/chat/completions"
 GO_PATH = "/v1/chat/go"
@@ -33,7 +33,7 @@ class Llm:
         self._go.release()
         return json_reply(200, {"ok": True})
 
-    def answer(self, conn: Connection, request: Request) -> bool:
+    def answer(self, conn: ClientConnection, request: Request) -> bool:
         """Answer a chat; return whether the connection stays open."""
         try:
             chat: Any = parse_json(request.body)
@@ -53,7 +53,7 @@ class Llm:
         options = dict(word.partition("=")[::2] for word in words)
         return self._stream(conn, list(_events(completion_id, model, text)), options)
 
-    def _stream(self, conn: Connection, events: list[bytes], options: dict[str, str]) -> bool:
+    def _stream(self, conn: ClientConnection, events: list[bytes], options: dict[str, str]) -> bool:
         reply = Reply(
             200, b"", (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache"))
         )
@@ -72,7 +72,7 @@ class Llm:
         conn.sock.sendall(_LAST_CHUNK)
         return conn.keep_alive
 
-    def _wait_for_go(self, conn: Connection) -> bool:
+    def _wait_for_go(self, conn: ClientConnection) -> bool:
         """Return False when the client left first."""
         while not self._go.acquire(timeout=_POLL_SECONDS):
             if conn.wait(0.0):

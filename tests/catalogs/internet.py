@@ -24,7 +24,7 @@ from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
 from sandbox.messages import Request
 from sandbox.server import Server
-from sandbox.wire import Connection
+from sandbox.wire import ClientConnection
 from tests.catalogs.vendor import Answer
 
 
@@ -58,11 +58,11 @@ class Internet:
     def __exit__(self, *_: object) -> None:
         self._server.stop()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: ClientConnection) -> None:
         host = _read_connect(connection)
-        connection.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.sock.sendall(b"HTTP/1.1 200 ClientConnection established\r\n\r\n")
         with self._context.wrap_socket(connection.sock, server_side=True) as sock:
-            tunnel = Connection(sock, threading.Event())
+            tunnel = ClientConnection(sock, threading.Event())
             while (request := tunnel.read_request()) is not None:
                 url = f"https://{host}{request.path}"
                 self.received.append((url, request))
@@ -73,7 +73,7 @@ class Internet:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def _read_connect(connection: Connection) -> str:
+def _read_connect(connection: ClientConnection) -> str:
     """Return the host that a tunnel is asked for."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):

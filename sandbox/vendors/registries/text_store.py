@@ -11,7 +11,7 @@ from sandbox.faults import FaultBook
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request
 from sandbox.server import Server
-from sandbox.wire import BadRequestError, Connection
+from sandbox.wire import BadRequestError, ClientConnection
 
 
 class TextStore(ABC):
@@ -98,7 +98,7 @@ class TextStore(ABC):
             self._changes += 1
             self._change.notify_all()
 
-    def _serve(self, conn: Connection) -> None:
+    def _serve(self, conn: ClientConnection) -> None:
         try:
             while (request := conn.read_request()) is not None:
                 with self._ledger.entry(request):
