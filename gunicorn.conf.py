@@ -11,6 +11,7 @@ gc.disable()  # until all is imported: it would look for garbage that is not the
 
 import gevent
 
+from api import parts  # noqa: F401 - for all workers, which share it, and start the sooner
 from server import http1, process
 from server.log import Logger
 from server.master import Master
