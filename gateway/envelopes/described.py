@@ -54,6 +54,7 @@ class DescribedEnvelope:
         self._messages = split_places(description.get("message", ()))
         ok = description["ok"]
         self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
+        self._good = self._ok or frozenset()
         self.data_path = description["data"].split(".") if "data" in description else None
         self._by_code = ErrorMap(description.get("errors", {}))
         self._by_message = ErrorMap(description.get("messages", {}), re.I)
@@ -76,7 +77,7 @@ class DescribedEnvelope:
     def _status_error(self, response: HttpResponse, read: Reader) -> GatewayError:
         reply = read.read_error(response.body, _content_type(response))
         code = self._code(response, reply)
-        if code in (self._ok or ()):
+        if code in self._good:
             code = None
         return self._error(response, reply, code)
 
@@ -84,7 +85,7 @@ class DescribedEnvelope:
         if not read.structured:
             reply = read.read_error(response.body, _content_type(response))
         code = self._code(response, reply)
-        if code in (self._ok or ()):
+        if code in self._good:
             return
         if code is not None:
             raise self._error(response, reply, code)
@@ -93,11 +94,14 @@ class DescribedEnvelope:
 
     def _code(self, response: HttpResponse, reply: Any) -> str | None:
         """Return the first code that is not good, else one that is, else None."""
-        codes = self._all_codes(response, reply)
-        for code in codes:
-            if code not in (self._ok or ()):
+        good_code = None
+        for place in self._codes:
+            code = self.code_text(lookup(response, reply, place))
+            if code in self._good:
+                good_code = code
+            elif code is not None:
                 return code
-        return codes[0] if codes else None
+        return good_code
 
     def _all_codes(self, response: HttpResponse, reply: Any) -> list[str]:
         codes = [self.code_text(lookup(response, reply, place)) for place in self._codes]
@@ -111,7 +115,7 @@ class DescribedEnvelope:
         """Return what the first code that ``errors`` names means, else the message or status."""
         for code in self._all_codes(response, reply):
             kind = self._by_code.get(code)
-            if kind and code not in (self._ok or ()):
+            if kind and code not in self._good:
                 return kind
         return self._by_message.get(message) or self._by_code.get(f"HTTP {response.status}")
 

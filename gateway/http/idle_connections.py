@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.http.connect.connection import Connection
@@ -72,9 +71,11 @@ class IdleConnections:
 
     def _close_oldest(self, now: float) -> None:
         """Close the connection idle longest if it can serve no more; it would hold a descriptor."""
-        with suppress(IndexError):  # another call took the last one
+        try:
             if self._idle[0][1] <= now:
                 self._idle.popleft()[0].close()
+        except IndexError:
+            return  # another call took the last one
 
 
 def _idle_seconds(connection: Connection, hint: str) -> float:

@@ -84,13 +84,13 @@ class Facts(dict[str, bytes]):
         super().__init__()
         self._values = values
         self._now = now
-        self._nonce = secrets.token_hex(16)
 
     def __missing__(self, name: str) -> bytes:
         if name in self._values:
             self[name] = self._values[name](self.__getitem__)
         else:
-            self[name] = read_fact(HttpRequest("", "", "", at=self._now, nonce=self._nonce), name)
+            nonce = secrets.token_hex(16)
+            self[name] = read_fact(HttpRequest("", "", "", at=self._now, nonce=nonce), name)
         return self[name]
 
 
