@@ -1,15 +1,8 @@
 // The console: which page, drawn when, for whom.
 
-import * as admin from "./admin.js";
 import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
-import * as callers from "./callers.js";
-import * as calls from "./calls.js";
-import * as catalog from "./catalog.js";
-import * as connections from "./connections.js";
 import { away, fill, h, labelled, say } from "./dom.js";
-import * as services from "./services.js";
 import { t, translatePage } from "./texts.js";
-import * as attempt from "./try.js";
 
 const EVERY = 2000; // ms
 const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
@@ -18,19 +11,20 @@ let drawn = 0; // which drawing is the newest
 let shown = {}; // the page that is seen: its path and its place
 let asks = new AbortController(); // of the newest drawing
 
-/** Pages by name: what draws them from the rest of the address, its query, and the signal that a newer address gives. */
+/** Pages by name. The module of one is loaded when it is opened; its function draws from the rest of the address, its query, and the
+ * signal that a newer address gives. */
 const PAGES = {
-  services: { title: t("Services"), draw: (at, [name]) => (name ? services.drawOne(at, name) : services.draw(at)) },
-  try: { title: t("Try"), draw: (at, [service, method]) => attempt.draw(at, service, method) },
-  calls: { title: t("Calls"), draw: (at, [id], ...asked) => (id ? calls.drawOne(at, id) : calls.drawList(at, ...asked)) },
-  callers: { title: t("Caller"), nav: "calls", draw: (at, [name], _, signal) => callers.draw(at, name, signal) },
-  catalog: { title: t("Catalog"), draw: catalog.draw },
-  users: { title: t("Users"), draw: admin.drawUsers, admin: true },
-  apps: { title: t("Apps"), draw: admin.drawApps, admin: true },
-  audit: { title: t("Audit"), draw: admin.drawAudit, admin: true },
-  connections: { title: t("Connections"), draw: connections.draw, admin: true },
+  services: { title: t("Services"), load: () => import("./services.js") },
+  try: { title: t("Try"), load: () => import("./try.js") },
+  calls: { title: t("Calls"), load: () => import("./calls.js") },
+  callers: { title: t("Caller"), nav: "calls", load: () => import("./callers.js") },
+  catalog: { title: t("Catalog"), load: () => import("./catalog.js") },
+  users: { title: t("Users"), load: () => import("./admin.js"), by: "drawUsers", admin: true },
+  apps: { title: t("Apps"), load: () => import("./admin.js"), by: "drawApps", admin: true },
+  audit: { title: t("Audit"), load: () => import("./admin.js"), by: "drawAudit", admin: true },
+  connections: { title: t("Connections"), load: () => import("./connections.js"), admin: true },
 };
-const NOWHERE = { title: t("Not found"), draw: nowhere };
+const NOWHERE = { title: t("Not found"), load: () => ({ draw: nowhere }) };
 
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
@@ -53,7 +47,7 @@ function nowhere(at) {
 async function show() {
   const number = ++drawn;
   const focused = document.activeElement.id; // a choice on the page may have led here
-  const { title, name, nav = name, path, rest, query, draw } = route();
+  const { title, name, nav = name, path, rest, query, load, by = "draw" } = route();
   asks.abort(); // an older answer is not drawn over a newer one
   asks = new AbortController();
   const { signal } = asks;
@@ -70,7 +64,7 @@ async function show() {
   let first = !stays;
   let again = true;
   while (again && number === drawn && loggedIn()) {
-    if (first || document.visibilityState === "visible") again = await once(place, () => draw(place, rest, query, signal), number);
+    if (first || document.visibilityState === "visible") again = await once(place, async () => (await load())[by](place, rest, query, signal), number);
     if (first && number === drawn) {
       shown = { path, place };
       fill(main, place);
@@ -90,6 +84,7 @@ async function once(place, draw, number) {
     return again === true;
   } catch (error) {
     if (number !== drawn || !loggedIn()) return false;
+    if (error instanceof SyntaxError) location.reload(); // a module of a later release than those that are loaded
     place.querySelector(":scope > .away")?.remove();
     place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? error.message : t("Postern does not answer; trying again.")));
     return true;

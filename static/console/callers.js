@@ -11,7 +11,7 @@ const LAST = 20; // shown
 const MINUTE = 60000; // ms
 
 /** Of few calls again and again, of many once: each drawing asks for all that are kept. */
-export async function draw(main, name, signal) {
+export async function draw(main, [name], _, signal) {
   const calls = await kept(name, signal);
   refill(main, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [back(), h("h1", {}, name),
     calls.length ? [hour(name, minutes(calls)), faults(count(calls)), h("h2", {}, t("Methods")), methods(calls), h("h2", {}, t("Last calls"))] : null,

@@ -1,8 +1,8 @@
-// Recent calls, by what they are looked for, and what happened to one.
+// Recent calls, by what they are looked for, and one of them.
 
 import { get, Refused } from "./api.js";
-import { timeline } from "./charts.js";
-import { clock, english, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
+import { course, outcome } from "./course.js";
+import { clock, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
 import { t } from "./texts.js";
 
 const LIMIT = 50;
@@ -10,8 +10,12 @@ const SINCE = [["", t("the last hour")], ["5", t("the last 5 minutes")], ["15", 
 const TEXTS = [["service", t("Service")], ["method", t("Method")], ["caller", t("Caller")], ["code", t("Code")]];
 const FAULTS = { caller: t("caller’s fault"), gateway: t("gateway’s fault"), downstream: t("downstream’s fault") };
 
+export function draw(main, [id], ...asked) {
+  return id ? drawOne(main, id) : drawList(main, ...asked);
+}
+
 /** asked: the query of the page's address. */
-export async function drawList(main, asked, signal) {
+async function drawList(main, asked, signal) {
   const query = new URLSearchParams(asked);
   query.delete("minutes");
   if (asked.get("minutes")) query.set("since", new Date(Date.now() - asked.get("minutes") * 60000).toISOString());
@@ -59,12 +63,8 @@ export function found(items) {
   ]));
 }
 
-function outcome({ code, type }) {
-  return code === 0 ? t("fine") : h("span", { class: "alarm" }, `${type} (${code})`);
-}
-
 /** True when it is not there, which it may be in a moment: it is written beside the calls. */
-export async function drawOne(main, id) {
+async function drawOne(main, id) {
   let calls;
   try {
     const { more, ...first } = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
@@ -95,30 +95,4 @@ function details(call) {
     call.params === null ? h("p", {}, t("Too large to be kept."))
       : h("pre", { tabindex: 0, "aria-label": t("Parameters") }, JSON.stringify(call.params, null, 2)),
   ];
-}
-
-/** Why it failed, what was sent, and what happened around it. */
-export function course(call) {
-  return [
-    call.why ? h("p", {}, h("b", {}, t("Why: ")), english(call.why)) : null,
-    h("h2", {}, t("Attempts")),
-    call.attempts.length ? attempts(call) : h("p", {}, t("None: nothing was sent.")),
-    call.events.length ? [h("h2", {}, t("What happened")), table([t("At"), t("What"), t("More")], call.events.map((each) => [ms(each.at_ms), english(each.what), english(detail(each.detail))]))] : [],
-  ];
-}
-
-function attempts(call) {
-  const pieces = call.attempts.map((each) => ({
-    label: t("attempt {}", each.number), kind: each.code === 0 ? "none" : "downstream", from: each.started_ms, to: each.started_ms + each.elapsed_ms,
-  }));
-  return [
-    timeline(t("{} attempts over {}", call.attempts.length, ms(call.elapsed_ms)), pieces, call.elapsed_ms),
-    table([t("Attempt"), t("Host"), t("Began at"), t("First byte"), t("Took"), t("HTTP status"), t("Outcome")], call.attempts.map((each) => [
-      String(each.number), each.host ?? "–", ms(each.started_ms), ms(each.first_byte_ms), ms(each.elapsed_ms), each.status ?? "–", outcome(each),
-    ])),
-  ];
-}
-
-function detail(value) {
-  return value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -1,4 +1,4 @@
-// Small charts: an hour of calls as bars, whose fault failures were as one divided bar, one call's attempts.
+// Small charts: an hour of calls as bars, and whose fault failures were as one divided bar.
 
 import { ms, clock, h, svg } from "./dom.js";
 import { t } from "./texts.js";
@@ -115,17 +115,4 @@ function shares(label, parts, total) {
       left += width;
       return part;
     }));
-}
-
-/** When each piece of one call began and how long it took: [{label, kind, from, to}] in ms. */
-export function timeline(label, pieces, total) {
-  const height = 14;
-  const end = Math.max(total, 0.1, ...pieces.map((each) => each.to));
-  return svg("svg", {
-    class: "timeline", viewBox: `0 0 100 ${pieces.length * height}`, height: pieces.length * height, preserveAspectRatio: "none", role: "img", "aria-label": label,
-  },
-    pieces.map((each, i) => svg("rect", {
-      class: each.kind, x: (each.from / end) * 100, y: i * height + 2,
-      width: Math.max(0.5, ((each.to - each.from) / end) * 100), height: height - 4,
-    }, svg("title", {}, each.label))));
 }

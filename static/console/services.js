@@ -13,7 +13,11 @@ let before = {};
 let wanted = "";
 
 /** Draws once; called again and again while the page is open. */
-export async function draw(main) {
+export function draw(main, [name]) {
+  return name ? drawOne(main, name) : drawAll(main);
+}
+
+async function drawAll(main) {
   const status = await get("/api/v1/status");
   tellChanges(status.services);
   if (!main.querySelector("#services")) {
@@ -29,7 +33,7 @@ export async function draw(main) {
 }
 
 /** One service: its hour, its methods, its last calls. */
-export async function drawOne(main, name) {
+async function drawOne(main, name) {
   const [status, known, calls] = await Promise.all([
     get("/api/v1/status"), get("/api/v1/services"), get(`/api/v1/calls?limit=20&service=${encodeURIComponent(name)}`)]);
   const service = status.services.find((each) => each.name === name);

@@ -1,7 +1,7 @@
 // Try a method: its form, the same call as lines to paste, and what came of it.
 
 import { get, send, userId } from "./api.js";
-import { course } from "./calls.js";
+import { course } from "./course.js";
 import { away, clock, english, fill, h, labelled, link, ms, quiet, say, searchBox, select } from "./dom.js";
 import { formOf } from "./form.js";
 import { content, LANGUAGES } from "./lines.js";
@@ -18,7 +18,7 @@ const past = h("ol", { class: "names", id: "history" }); // what was sent in thi
 let sections = {}; // by method, with all that was typed, chosen and answered there
 let owner = null;
 
-export async function draw(main, service, method) {
+export async function draw(main, [service, method]) {
   const known = await get("/api/v1/services");
   const items = known.items.filter((each) => each.methods.length); // one may only pass requests on
   if (!items.length) return fill(main, h("h1", {}, t("Try a method")), h("p", {}, t("There is no method that you may call.")));
