@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api import error_handlers, health, metrics
 from api.auth import views as login
-from api.calls import call, proxy, services, status
+from api.calls import call, catalog, proxy, services, status
 from api.calls import records as calls
 from api.connections import views as connections
 from api.flask_app import App
@@ -20,8 +20,8 @@ from api.resources import documents as data
 
 #: Those under the version's prefix; of the first, flask-smorest knows the operations.
 RESOURCES = (
-    login, users, apps, audit, services, connections, status, calls, products, orders, payments,
-    data, files,
+    login, users, apps, audit, services, connections, status, catalog, calls, products, orders,
+    payments, data, files,
 )  # fmt: skip
 GENERIC = (call, proxy)
 UNVERSIONED = (health, console, metrics, docs, error_codes)

@@ -144,6 +144,27 @@ class CatalogOut(Schema):
     )
 
 
+class CatalogProblemOut(Schema):
+    file = fields.String()
+    line = fields.Integer(metadata={"description": "0 where it is about the file as a whole."})
+    key = fields.String(metadata={"description": "Such as services.maps.deadline; may be empty."})
+    message = fields.String(metadata={"description": "What is wrong, and what to write instead."})
+
+
+class CatalogSourceOut(Schema):
+    source = fields.String(metadata={"description": "The file's name, consul or nacos."})
+    state = fields.String(
+        validate=validate.OneOf(["serving", "valid", "refused", "unreadable"]),
+        metadata={"description": "valid: it is another catalog than serves, and will be taken."},
+    )
+    version = fields.String(metadata={"description": "Of the source's text; empty without one."})
+    serving = fields.String(metadata={"description": "The version that serves."})
+    problems = fields.List(fields.Nested(CatalogProblemOut))
+    diff = fields.String(
+        metadata={"description": "Unified, from what serves; secrets spelled out are masked."}
+    )
+
+
 class MinuteOut(Schema):
     ago = fields.Integer(metadata={"description": "Minutes; 0 is the one that runs."})
     calls = fields.Integer()

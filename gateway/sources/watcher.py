@@ -134,7 +134,7 @@ class Watcher:
             catalog = self._load(text, str(self.last_good.path))
             self._report(error)
         self.text = text
-        self.state = replace(self.state, version=_version(text), loaded_at=loaded_at)
+        self.state = replace(self.state, version=text_version(text), loaded_at=loaded_at)
         return catalog
 
     def run(
@@ -176,7 +176,7 @@ class Watcher:
         return None
 
     def _use(self, text: str, swap: Callable[[Catalog], None]) -> None:
-        version = _version(text)
+        version = text_version(text)
         if version != self.state.version:
             self._swap(text, version, swap)
         if version != self._copy_version or self.state.error:
@@ -261,7 +261,8 @@ class Watcher:
         return summary, str(error)
 
 
-def _version(text: str) -> str:
+def text_version(text: str) -> str:
+    """Return what a text's version is called: the beginning of its SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

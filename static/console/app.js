@@ -86,7 +86,7 @@ async function once(place, draw, number) {
     if (number !== drawn || !loggedIn()) return false;
     if (error instanceof SyntaxError) location.reload(); // a module of a later release than those that are loaded
     place.querySelector(":scope > .away")?.remove();
-    place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? error.message : t("Postern does not answer; trying again.")));
+    place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? away(error) : t("Postern does not answer; trying again.")));
     return true;
   }
 }
@@ -102,7 +102,7 @@ function drawLogin(why = "") {
       await login(form.elements.username.value, form.elements.password.value);
       show();
     } catch (error) {
-      wrong.textContent = away(error);
+      fill(wrong, away(error));
     }
   }
   fill(main, form);

@@ -2,7 +2,7 @@
 
 import { get, Refused } from "./api.js";
 import { course, outcome } from "./course.js";
-import { clock, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
+import { clock, docs, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
 import { t } from "./texts.js";
 
 const LIMIT = 50;
@@ -87,7 +87,7 @@ function details(call) {
   return [
     h("h1", {}, `${call.service}.${call.method}`),
     call.code === 0 ? h("p", { class: "good" }, t("succeeded after {}", took))
-      : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", call.type, call.code, FAULTS[call.source], took)),
+      : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", call.type, call.code, FAULTS[call.source], took), " ", docs(call.code)),
     quiet(`${moment(call.started_at)} · `, link(["callers", call.caller], call.caller), " · ", h("code", {}, call.request_id)),
     h("p", {}, link(["try", call.service, call.method], t("Try this method")), " · ", link(["services", call.service], t("Service {}", call.service))),
     ...course(call),

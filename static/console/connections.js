@@ -82,6 +82,6 @@ async function tried(main, act) {
     await act();
     await draw(main);
   } catch (error) {
-    refused.textContent = away(error);
+    fill(refused, away(error));
   }
 }

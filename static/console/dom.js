@@ -1,5 +1,6 @@
 // Elements from plain values. Text is always text: nothing that an answer says can become markup.
 
+import { BASE } from "./api.js";
 import { t } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -92,9 +93,14 @@ export function english(text) {
   return h("span", { lang: "en" }, text);
 }
 
-/** Why it was not done. */
+/** Why it was not done, and what to do. */
 export function away(error) {
-  return error.answer ? error.message : t("Postern does not answer.");
+  return error.answer ? [english(error.message), " ", docs(error.answer.code)] : [t("Postern does not answer.")];
+}
+
+/** Where a failure's `error.docs` leads, as this page's address has it. */
+export function docs(code) {
+  return h("a", { href: `${BASE}/docs/errors#${code}`, target: "_blank", rel: "noopener", "aria-label": t("What to do about {}", String(code)) }, t("What to do"));
 }
 
 /** Tell who cannot see the page. */

@@ -2,7 +2,7 @@
 
 import { get, send, userId } from "./api.js";
 import { course } from "./course.js";
-import { away, clock, english, fill, h, labelled, link, ms, quiet, say, searchBox, select } from "./dom.js";
+import { away, clock, docs, english, fill, h, labelled, link, ms, quiet, say, searchBox, select } from "./dom.js";
 import { formOf } from "./form.js";
 import { content, LANGUAGES } from "./lines.js";
 import { t } from "./texts.js";
@@ -180,7 +180,7 @@ function shown(told, goOn) {
   tellCourse(happened, id);
   return [
     h("h2", {}, t("Answer")),
-    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)), answer.error ? [": ", english(answer.message)] : ""),
+    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)), answer.error ? [": ", english(answer.message), " ", docs(answer.code)] : ""),
     h("p", { class: "states" }, link(["calls", id], t("What happened to this call")), copier(() => body),
       answer.next ? h("button", { type: "button", id: "next-page", onclick: () => goOn(answer.next) }, t("Next page")) : null),
     more.length ? h("pre", { tabindex: 0, "aria-label": t("Headers of the answer") }, more.join("\n")) : null,

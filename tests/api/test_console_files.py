@@ -58,6 +58,31 @@ def test_nothing_else_can_be_reached_through_the_folder(client, path: str) -> No
     assert answer.json["error"]["type"] == "not_found"
 
 
+PAGES = re.findall(
+    r'load: \(\) => import\("./([\w.]+)"\)', (FOLDER / "app.js").read_text(encoding="utf-8")
+)
+
+
+def loaded(name: str) -> set[str]:
+    """The file, and all that it imports at once."""
+    found = {name}
+    wanted = [name]
+    while wanted:
+        text = (FOLDER / wanted.pop()).read_text(encoding="utf-8")
+        imports = set(re.findall(r'^import .* from "./([\w.]+)";$', text, re.MULTILINE)) - found
+        found |= imports
+        wanted += imports
+    return found
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES)))
+def test_what_a_page_loads_is_small(page: str) -> None:
+    """In Chinese, which is one file more."""
+    files = {"index.html", "console.css", "icon.svg", "theme.js", "zh.js"}
+    files |= loaded("app.js") | loaded(page)
+    assert sum((FOLDER / name).stat().st_size for name in files) < 80_000
+
+
 def test_all_of_it_is_small(client) -> None:
     """As a browser gets it that opens every page, in Chinese; the bytes on the disk, too, are bounded."""
     sizes = [

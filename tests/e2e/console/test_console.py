@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from sandbox import Sandbox
@@ -122,14 +122,21 @@ def card(page: Page, service: str):
     return page.locator(f"[data-service={service}]")
 
 
+def what_to_do(place: Locator) -> Locator:
+    return place.get_by_role("link", name="What to do about")
+
+
 def test_a_wrong_password_is_said_and_the_login_outlives_a_reload_but_not_a_log_out(visit) -> None:
     seen = visit()
     seen.expected.append("401 (UNAUTHORIZED)")
     seen.page.get_by_label("Username").fill("ann")
     seen.page.get_by_label("Password").fill("wrong")
     seen.page.get_by_role("button", name="Log in").click()
-    expect(seen.page.get_by_role("alert")).to_have_text(
+    expect(seen.page.get_by_role("alert")).to_contain_text(
         "Wrong username or password; type both again, or ask an admin for a new password."
+    )
+    expect(what_to_do(seen.page.get_by_role("alert"))).to_have_attribute(
+        "href", "/docs/errors#-2006"
     )
     page = log_in(seen)
     page.reload()
@@ -525,21 +532,45 @@ def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: L
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_the_page_of_the_catalog_tells_what_is_wrong_by_line_and_key(visit, live: Live) -> None:
-    page = log_in(visit())
+def test_the_page_of_the_catalog_tells_all_that_is_wrong_and_what_differs(
+    visit, live: Live
+) -> None:
+    seen = visit()
+    page = log_in(seen)
     page.get_by_role("link", name="Catalog", exact=True).click()
     expect(page.get_by_text("It is what its source has.")).to_be_visible()
     good = live.catalog_file.read_text()
     line = good.count("\n") + 1
-    live.catalog_file.write_text(good + "  broken: {base_urll: x}\n")
+    live.change_catalog(good + "  broken: {base_urll: x, auth: {type: bearer, token: hunter2}}\n")
     try:
         expect(page.get_by_role("alert")).to_contain_text(f"line {line}, services.broken")
-        page.get_by_role("button", name="Ask again").click()
-        expect(page.get_by_role("status").filter(has_text="Asked at")).to_be_visible()
+        problems = page.locator("#refused table")
+        expect(problems).to_contain_text("services.broken.base_urll")
+        expect(problems.get_by_role("row", name="did you mean")).to_contain_text(str(line))
+        diff = page.locator("#diff")
+        expect(diff).to_contain_text(f"{line} +  broken: {{base_urll: x, auth: {{type: bearer")
+        expect(page.locator("main")).not_to_contain_text("hunter2")
+        assert seen.inaccessible() == []
+        page.get_by_role("button", name="Read it now").press("Enter")
+        expect(page.get_by_role("status").filter(has_text="is refused")).to_be_visible()
     finally:
-        live.catalog_file.write_text(good)
+        live.change_catalog(good)
     expect(page.get_by_text("It is what its source has.")).to_be_visible()
-    expect(page.get_by_role("button", name="Ask again")).to_be_focused()
+    expect(page.locator("#diff")).to_have_count(0)
+    expect(page.get_by_role("button", name="Read it now")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="has what serves")).to_be_visible()
+
+
+def test_a_page_whose_module_did_not_come_is_drawn_once_it_comes(visit) -> None:
+    seen = visit()
+    seen.expected += ["ERR_FAILED", "Failed to load resource"]
+    page = log_in(seen)
+    page.route("**/admin.js", lambda route: route.abort())
+    page.get_by_role("link", name="Users").click()
+    expect(page.get_by_role("alert")).to_have_text("Postern does not answer; trying again.")
+    page.unroute("**/admin.js")
+    expect(page.get_by_role("heading", name="Users", level=1)).to_be_visible()
 
 
 def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
@@ -702,6 +733,10 @@ def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, l
     ).to_be_visible()
     expect(page.get_by_role("row", name="1 ").first).to_contain_text("500")
     expect(page.get_by_text(request_id)).to_be_visible()
+    with page.expect_popup() as opened:
+        what_to_do(page.locator("main")).click()
+    expect(opened.value.locator("[id='-1004']")).to_be_visible()
+    opened.value.close()
 
 
 def test_the_answer_of_a_try_leads_to_what_happened_to_it(visit, live: Live) -> None:
@@ -796,6 +831,15 @@ def test_no_page_keeps_people_out_or_is_wider_than_the_screen(
     )  # until the call is written, which is done beside the calls
     assert seen.inaccessible() == []
     page = log_in(seen)
+    good = live.catalog_file.read_text()
+    live.change_catalog(good + f"  broken: {{base_urll: {'long' * 100}}}\n")
+    try:
+        page.goto(f"{live.url}/#/catalog")
+        expect(page.locator("#diff")).to_contain_text("broken")
+        assert seen.inaccessible() == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        live.change_catalog(good)
     pages = {
         "services": "Services",
         "try/demo/echo": "Try a method",
@@ -844,6 +888,17 @@ def test_a_chinese_browser_reads_chinese_on_every_page(visit, live: Live) -> Non
     page.get_by_role("button", name="登录").click()
     expect(page.get_by_role("heading", name="服务", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    good = live.catalog_file.read_text()
+    live.change_catalog(good + "  broken: {base_urll: x}\n")
+    try:
+        page.goto(f"{live.url}/#/catalog")
+        expect(page.locator("#diff")).to_contain_text("broken")
+        page.get_by_role("button", name="立即读取").click()
+        expect(page.get_by_role("status").filter(has_text="已被拒绝")).to_be_visible()
+        assert english(page) == []
+        assert seen.inaccessible() == []
+    finally:
+        live.change_catalog(good)
     caller = live.get(f"/api/v1/calls/{failed}").json()["data"]["caller"]
     pages = {
         "services": "服务",

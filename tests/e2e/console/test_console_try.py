@@ -50,6 +50,10 @@ services:
         body: raw
         params: {{q: {{type: string, in: query}}}}
       fail: {{http: GET /status/500}}
+      pages:
+        http: GET /lists/pages
+        params: {{page: {{type: integer}}}}
+        paginate: {{by: page, param: page, total_pages: result.pages, items: result.rows}}
       held:
         http: POST /v1/chat/completions
         stream: true
@@ -212,6 +216,35 @@ def test_what_happened_comes_under_the_answer_and_the_page_stays(page: Page) -> 
     link = answer.get_by_role("link", name="What happened to this call").get_attribute("href")
     assert link and link.startswith("#/calls/")
     assert page.url.endswith("#/try/demo/fail")
+
+
+def test_pages_come_one_by_one_or_all_of_them_as_one_list(page: Page) -> None:
+    open_method(page, "pages")
+    send = page.get_by_role("button", name="Send")
+    send.click()
+    answer = answer_of(page)
+    body = answer.get_by_label("Answer", exact=True)
+    next_page = answer.get_by_role("button", name="Next page")
+    expect(body).to_contain_text(rows(range(10)))
+    next_page.click()
+    expect(body).to_contain_text(rows(range(10, 20)))
+    expect(page.get_by_label("page", exact=True)).to_have_value("2")
+    next_page.click()
+    expect(body).to_contain_text(rows(range(20, 25)))
+    expect(next_page).to_have_count(0)
+
+    page.get_by_label("page", exact=True).fill("")
+    page.get_by_text("Headers", exact=True).click()
+    page.get_by_label("X-Paginate").select_option("all")
+    expect(page.get_by_label("curl")).to_contain_text("X-Paginate: all")
+    send.click()
+    expect(body).to_contain_text(rows(range(25)))
+    expect(answer.get_by_label("Headers of the answer")).to_contain_text("X-Attempts: 3")
+
+
+def rows(numbers: range) -> str:
+    """As a list shows, its first to its last; Playwright takes white space for one blank."""
+    return f"[ {', '.join(map(str, numbers))} ]"
 
 
 def test_a_record_that_is_written_late_is_awaited(page: Page) -> None:

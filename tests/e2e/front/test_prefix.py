@@ -62,6 +62,7 @@ def root(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, root: str) -> Iterator[Page]:
     visit = Visit(browser, root, viewport=DESKTOP)
+    visit.expected.append("401 (UNAUTHORIZED)")  # of a wrong password
     yield visit.page
     visit.context.close()
     assert visit.problems == []
@@ -79,6 +80,20 @@ def test_the_console_logs_in_and_calls_under_a_prefix(page: Page, root: str, sla
     expect(page.get_by_label("curl")).to_contain_text(f"{root}/api/v1/call/maps/geocode")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("HTTP 200 after")).to_be_visible()
+    page.goto(f"{root}/#/catalog")
+    page.get_by_role("button", name="Read it now").click()
+    expect(page.get_by_role("status").filter(has_text="has what serves")).to_be_visible()
+
+
+def test_the_console_leads_to_what_to_do_under_a_prefix(page: Page, root: str) -> None:
+    page.goto(root)
+    page.get_by_label("Username").fill("ann")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="What to do about -2006").click()
+    expect(opened.value.locator("[id='-2006']")).to_be_visible()
+    assert opened.value.url == f"{root}/docs/errors#-2006"
 
 
 def test_swagger_ui_calls_under_a_prefix(page: Page, root: str, live: Live) -> None:

@@ -1,0 +1,77 @@
+"""How one catalog's text differs from another's, without the secrets that either spells out.
+
+print(diff_catalogs(serving_text, refused_text, "services.yaml"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from gateway.catalog.yaml.folder import split_files
+from gateway.sources.masked_text import mask_lines
+
+CONTEXT_LINES = 3
+MAX_COMPARED_LINES = 5000  # of one file, where it begins to differ: the time grows with the square
+MAX_DIFF_LINES = 500
+MAX_LINE_CHARACTERS = 300
+
+
+def diff_catalogs(old: str, new: str, name: str) -> str:
+    """Return a unified diff of two texts, each a file's or a folder's; bounded in its length."""
+    before = _files(old, name)
+    after = _files(new, name)
+    lines = [
+        line
+        for file in sorted({*before, *after})
+        for line in _diff_file(file, before.get(file, ""), after.get(file, ""))
+    ]
+    if len(lines) > MAX_DIFF_LINES:
+        lines = [*lines[:MAX_DIFF_LINES], "… and more"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _files(text: str, name: str) -> dict[str, str]:
+    return {file.name: file.text for file in split_files(text)} or {name: text}
+
+
+def _diff_file(name: str, old_text: str, new_text: str) -> Iterator[str]:
+    if old_text == new_text:
+        return
+    old = old_text.splitlines()
+    new = new_text.splitlines()
+    start = _count_equal(old, new)
+    skipped = max(0, start - CONTEXT_LINES)
+    window = slice(skipped, skipped + MAX_COMPARED_LINES)
+    shown_old = mask_lines(old[: window.stop])
+    shown_new = mask_lines(new[: window.stop])
+    yield f"--- {name} (serving)"
+    yield f"+++ {name}"
+    matcher = SequenceMatcher(None, old[window], new[window], autojunk=False)
+    for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
+        first, last = group[0], group[-1]
+        old_lines = f"{first[1] + skipped + 1},{last[2] - first[1]}"
+        new_lines = f"{first[3] + skipped + 1},{last[4] - first[3]}"
+        yield f"@@ -{old_lines} +{new_lines} @@"
+        for tag, old_from, old_to, new_from, new_to in group:
+            if tag == "equal":
+                yield from _marked(" ", shown_new[skipped + new_from : skipped + new_to])
+            else:
+                yield from _marked("-", shown_old[skipped + old_from : skipped + old_to])
+                yield from _marked("+", shown_new[skipped + new_from : skipped + new_to])
+
+
+def _count_equal(old: list[str], new: list[str]) -> int:
+    """Return how many lines both begin with."""
+    count = 0
+    for one, other in zip(old, new, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _marked(mark: str, lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        text = line if len(line) <= MAX_LINE_CHARACTERS else line[:MAX_LINE_CHARACTERS] + "…"
+        yield mark + text
