@@ -12,7 +12,7 @@ from api.http.responses import success_response
 from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import disk_problem
-from models.database.revisions import head_revision, is_known, revision_of
+from models.database.revisions import head_revision, revision_exists, revision_of
 
 blueprint = Blueprint("health", __name__)
 
@@ -63,7 +63,7 @@ def database_problem() -> str:
     except SQLAlchemyError as error:
         return type(error).__name__
     # A newer version's tables have all of ours: it migrates while this one serves.
-    is_older = revision is None or is_known(revision)
+    is_older = revision is None or revision_exists(revision)
     if is_older and revision != head_revision():
         return "It is not at this version's tables; run: flask db upgrade"
     return ""

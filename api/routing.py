@@ -17,9 +17,9 @@ from werkzeug.routing.exceptions import NoMatch
 from werkzeug.routing.matcher import State, StateMachineMatcher
 
 Match = tuple[Rule, list[str]]
-MAX_NEAR = 3  # addresses that are named for one that is not there
+MAX_NEAR_ADDRESSES = 3  # that are named for one that is not there
 MAX_COMPARED_CHARACTERS = 64
-LIKENESS = 0.8  # of two addresses that are written alike, from 0 to 1
+MIN_SIMILARITY = 0.8  # of two addresses that are written alike, from 0 to 1
 _VERSION = ["", "api", "v1"]
 _VALUE = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
@@ -117,10 +117,12 @@ class Routes(Map):
             for address in self._addresses
             if _begins(address, parts) or _equals(address, _VERSION + parts[1:])
         ]
-        if 0 < len(likely) <= MAX_NEAR:
+        if 0 < len(likely) <= MAX_NEAR_ADDRESSES:
             return likely
         texts = map("/".join, self._addresses)
-        return difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS], texts, MAX_NEAR, LIKENESS)
+        return difflib.get_close_matches(
+            path[:MAX_COMPARED_CHARACTERS], texts, MAX_NEAR_ADDRESSES, MIN_SIMILARITY
+        )
 
     @cached_property
     def _addresses(self) -> list[list[str]]:

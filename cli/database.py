@@ -20,7 +20,7 @@ from cli.accounts.users import add_user
 from config import places
 from models import User
 from models.database import migrate
-from models.database.revisions import is_known
+from models.database.revisions import revision_exists
 
 database_cli = AppGroup("db", help="The database's versions.")
 
@@ -35,7 +35,7 @@ def upgrade(revision: str) -> None:
     if revision == "head":
         with _report_errors():
             at = migrate.current_revision(app_state().settings.database_url)
-        if at and not is_known(at):
+        if at and not revision_exists(at):
             click.echo(f"database at {at}, which a later version made: left as it is")
             return
     _migrate(migrate.upgrade, revision)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from marshmallow import Schema, fields
 
-from schemas.fields import SINCE, ListArgs, Text, list_of, sort_field
+from schemas.fields import ListArgs, Text, list_of, since_field, sort_field
 
 MAX_FILTER_CHARACTERS = 255
 
@@ -62,12 +61,7 @@ class AuditArgs(ListArgs):
     actor = Text(MAX_FILTER_CHARACTERS, 1, metadata={"example": "user:1"})
     action = Text(MAX_FILTER_CHARACTERS, 1, metadata={"example": "user.set_role"})
     object = Text(MAX_FILTER_CHARACTERS, 1, metadata={"example": "user:7"})
-    since = fields.AwareDateTime(
-        format="iso",
-        default_timezone=UTC,
-        validate=SINCE,
-        metadata={"description": "ISO 8601; UTC where it tells no offset."},
-    )
+    since = since_field()
 
 
 AuditEventListOut = list_of(AuditEventOut)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -10,7 +9,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from schemas.bounded import Bounded, Many
 from schemas.catalog.params import JsonType
 from schemas.compiled import compile_schema
-from schemas.fields import MAX_INTEGER, MAX_ITEMS, SINCE, Number, Text, list_of
+from schemas.fields import MAX_INTEGER, MAX_ITEMS, Number, Text, list_of, since_field
 
 # --- call
 
@@ -221,12 +220,7 @@ class RecentArgs(Bounded):
     code = Number(
         MIN_CODE, 0, metadata={"description": "Such as -1004; 0 of those that succeeded."}
     )
-    since = fields.AwareDateTime(
-        format="iso",
-        default_timezone=UTC,
-        validate=SINCE,
-        metadata={"description": "ISO 8601; UTC where it tells no offset."},
-    )
+    since = since_field()
     failed = fields.Boolean(
         load_default=False,
         truthy={"true", "1"},

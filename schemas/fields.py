@@ -170,6 +170,16 @@ class ListArgs(Bounded):
     after = Number(0, MAX_ID, metadata={"description": "The last id seen."})
 
 
+def since_field() -> fields.AwareDateTime:
+    """Return the field of a list's earliest time."""
+    return fields.AwareDateTime(
+        format="iso",
+        default_timezone=UTC,
+        validate=SINCE,
+        metadata={"description": "ISO 8601; UTC where it tells no offset."},
+    )
+
+
 def sort_field(*columns: str) -> fields.String:
     """``sort=price``, or ``sort=-price`` for the other way round."""
     return fields.String(

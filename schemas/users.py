@@ -111,7 +111,7 @@ ALLOWED = validate.Regexp(
     r"^[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?$(?!\n)",
     error="Must be a service or service.method, with * as wildcard.",
 )
-MAX_ALLOWED = 100  # services and methods of one app
+MAX_ALLOWED_NAMES = 100  # services and methods of one app
 RATE = validate.And(validate.Length(max=32), shapes.RATE)
 
 
@@ -121,9 +121,9 @@ class AppChange(Bounded):
 
     allow = Many(
         fields.String(validate=ALLOWED),
-        max_wrong=MAX_ALLOWED,
+        max_wrong=MAX_ALLOWED_NAMES,
         required=True,
-        validate=validate.Length(1, MAX_ALLOWED),
+        validate=validate.Length(1, MAX_ALLOWED_NAMES),
     )
     rate = fields.String(
         load_default=None,

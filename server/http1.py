@@ -296,10 +296,10 @@ def _is_only_chunked(value: str) -> bool:
     :raises MalformedBody: chunked is not the last one, or stands twice, or a coding is unknown.
     """
     codings = [coding.strip(" \t").lower() for coding in value.split(",")]
-    others = set(codings[:-1])
-    if codings[-1] != "chunked" or others - _OTHER_CODINGS:
+    other_codings = set(codings[:-1])
+    if codings[-1] != "chunked" or other_codings - _OTHER_CODINGS:
         raise MalformedBody(NOT_HTTP)
-    return others <= {"identity"}
+    return other_codings <= {"identity"}
 
 
 def _length_of(value: str) -> int:

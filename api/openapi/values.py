@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
+MAX_SAMPLE_SIZE = 1000  # characters, or items: a catalog may ask for any number of them
 #: What ``schema_of`` writes itself, or what says how a vendor gets it.
 _OWN = frozenset({
     "in", "in_", "required", "nullable", "example", "items", "properties", "additionalProperties",
@@ -103,14 +103,14 @@ def sample(keywords: Mapping[str, Any]) -> Any:
     kind = keywords["type"]
     if kind == "string":
         text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
-        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE), "x")[
+        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE_SIZE), "x")[
             : keywords.get("maxLength")
         ]
     if kind in ("integer", "number"):
         return _number(keywords)
     if kind == "array" and keywords.get("minItems"):
         return [sample(keywords.get("items", {"type": "string"}))] * min(
-            keywords["minItems"], MAX_SAMPLE
+            keywords["minItems"], MAX_SAMPLE_SIZE
         )
     if kind == "object" and keywords.get("properties"):
         names = keywords.get("required")

@@ -127,7 +127,7 @@ class ArchiveReader:
         except KeyError as error:
             raise self._problem("its manifest, which is written last, is missing") from error
         manifest: dict[str, Any] = json.loads(body)
-        if manifest.get("format") != FORMAT or not revisions.is_known(manifest["revision"]):
+        if manifest.get("format") != FORMAT or not revisions.revision_exists(manifest["revision"]):
             raise self._problem("it was made by a newer version of Postern")
         return manifest
 

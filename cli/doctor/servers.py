@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli.doctor.finding import Finding, ok, problem, warning
 from config import Settings
 from models.database import Database
-from models.database.revisions import head_revision, is_known, revision_of
+from models.database.revisions import head_revision, revision_exists, revision_of
 
 REDIS_SECONDS = 3.0
 SKEW_SECONDS = 5.0  # that logs can bear; a signature is refused beyond 300
@@ -42,7 +42,7 @@ def _revision_finding(database: Database) -> Finding:
     revision = revision_of(database)
     if revision is None:
         return problem("database", "has no tables", "run: postern db upgrade")
-    if not is_known(revision):
+    if not revision_exists(revision):
         return warning(
             "database",
             f"is at revision {revision}, which a newer version made",

@@ -132,7 +132,10 @@ def _scheme(meta: Mapping[str, Any], tags: Any) -> str:
 
 
 def _read(label: str, text: str, urls_of: Callable[[Any], Iterator[str]]) -> list[str]:
-    """:raises SourceError: the answer is not what the registry's documentation says."""
+    """Return the base URLs that an answer names, each once.
+
+    :raises SourceError: the answer is not what the registry's documentation says.
+    """
     try:
         urls = list(dict.fromkeys(urls_of(json.loads(text))))
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -43,9 +43,9 @@ def instance_gauge(counts: Mapping[str, tuple[int, int] | None]) -> Metric:
     )
     for service, count in counts.items():
         if count is not None:
-            up, left_out = count
-            gauge.add_metric((service, "up"), float(up))
-            gauge.add_metric((service, "left_out"), float(left_out))
+            up_count, excluded_count = count
+            gauge.add_metric((service, "up"), float(up_count))
+            gauge.add_metric((service, "left_out"), float(excluded_count))
     return gauge
 
 

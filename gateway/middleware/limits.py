@@ -60,7 +60,7 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     names = " and ".join(
         f"{name}: {rate.amount} in {rate.window:g} s" for name, rate in rates if rate
     )
-    spent = f"The quota that we count for the service (rate_limit of {names}) is used up"
+    problem = f"The quota that we count for the service (rate_limit of {names}) is used up"
     hits = runtime.metrics.limit_hits
     limits = runtime.limits
     clock = runtime.clock
@@ -75,7 +75,9 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         if not permit.allowed:
             hits.labels(service, "quota").inc()
             call.trace.note(clock.now(), "quota", f"used up; a turn comes in {permit.wait:.3f} s")
-            text = f"{spent}; wait {_seconds(permit.wait)} s, or have the admin set on_limit: wait."
+            text = (
+                f"{problem}; wait {_seconds(permit.wait)} s, or have the admin set on_limit: wait."
+            )
             raise QuotaSpent(text, retry_after=permit.wait)
         if permit.wait:
             call.trace.note(clock.now(), "quota", f"a turn comes in {permit.wait:.3f} s")

@@ -48,7 +48,6 @@ class PageSource:
         return look_up(self.response, self.reply, place)
 
 
-NextParams = Callable[[Params, PageSource], dict[str, object] | None]
 ReadPage = Callable[[Params, PageSource], Page]
 
 

@@ -38,7 +38,7 @@ _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 
 class _ThreadTimes(threading.local):
     deadline: float | None = None  # the instant at which this thread's operation must end
-    spent: float | None = None  # seconds that its request has spent; None outside of requests
+    used_seconds: float | None = None  # of its request's time for Redis; None outside of requests
 
 
 _times = _ThreadTimes()
@@ -74,7 +74,7 @@ class RedisLink:
 
     def begin_request(self) -> None:
         """Grant this thread the time that one request has for Redis."""
-        _times.spent = 0.0
+        _times.used_seconds = 0.0
 
     def on_return(self, callback: Callable[[], None]) -> None:
         """Call it whenever Redis is back: before anybody else may use it, and once more right
@@ -101,8 +101,8 @@ class RedisLink:
     @contextmanager
     def _timed(self) -> Iterator[Any]:
         began = time.monotonic()
-        spent = _times.spent
-        seconds = min(OPERATION_SECONDS, REQUEST_SECONDS - (spent or 0.0))
+        used_seconds = _times.used_seconds
+        seconds = min(OPERATION_SECONDS, REQUEST_SECONDS - (used_seconds or 0.0))
         _times.deadline = began + max(MIN_WAIT_SECONDS, seconds)
         try:
             yield self.client
@@ -110,8 +110,8 @@ class RedisLink:
             self._lose(error)
             raise StoreUnavailable(retry_after=RETRY_SECONDS) from error
         finally:
-            if spent is not None:
-                _times.spent = spent + time.monotonic() - began
+            if used_seconds is not None:
+                _times.used_seconds = used_seconds + time.monotonic() - began
 
     def close(self) -> None:
         self._closing.set()

@@ -37,7 +37,7 @@ def head_revision() -> str:
     return head
 
 
-def is_known(revision: str) -> bool:
+def revision_exists(revision: str) -> bool:
     """Return whether this version of the code has the revision."""
     return revision in _revisions()[0]
 

@@ -68,7 +68,7 @@ class JsonType(fields.Field[Any]):
 
     def __init__(self, json_type: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.python_types, self.message = _JSON_TYPES[json_type]
+        self.python_types, self.message = JSON_TYPES[json_type]
         self.json_type = json_type
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -90,7 +90,8 @@ class JsonType(fields.Field[Any]):
         return whole
 
 
-_JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+#: Python's types of each JSON type, and what is said of a value of another.
+JSON_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "Not a valid string."),
     "integer": ((int, float, ExactNumber), "Not a valid integer."),
     "number": ((int, float, ExactNumber), "Not a valid number."),
@@ -98,8 +99,6 @@ _JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "object": ((dict,), "Not a valid object."),
     "array": ((list,), "Not a valid list."),
 }
-
-
 _WHOLE = re.compile(r"(-?[0-9]{1,400})(\.0{1,300})?")
 _JSON_NUMBER = re.compile(r"-?(?!0[0-9])")  # not 007.5
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")

@@ -15,7 +15,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from schemas.catalog.params import make_validators
+from schemas.catalog.params import JSON_TYPES, make_validators
 from schemas.numbers import ExactNumber
 
 #: Returns what is wrong first, by its place in the value, and nothing where nothing is.
@@ -23,14 +23,6 @@ Check = Callable[[Any], str]
 Keywords = Mapping[str, Any]
 
 MAX_CHECKED_ITEMS = 1000
-_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "string": ((str,), "Not a valid string."),
-    "integer": ((int, float, ExactNumber), "Not a valid integer."),
-    "number": ((int, float, ExactNumber), "Not a valid number."),
-    "boolean": ((bool,), "Not a valid boolean."),
-    "object": ((dict,), "Not a valid object."),
-    "array": ((list,), "Not a valid list."),
-}
 _MISSING = ": Missing data for required field."
 _NULL = ": Field may not be null."
 _NO_SHAPE = ": Fits none of the shapes that are declared."
@@ -66,7 +58,7 @@ def _shapes_check(shapes: Iterable[Keywords]) -> Check:
 
 def _type_check(keywords: Keywords) -> Check:
     kind = keywords["type"]
-    types, message = _TYPES[kind]
+    types, message = JSON_TYPES[kind]
     is_boolean = kind == "boolean"
     is_integer = kind == "integer"
     inner = _inner_check(kind, keywords)

@@ -138,8 +138,8 @@ class Instances:
     def count(self) -> InstanceCount:
         now = self._now()
         instances = list(self._by_url.values())
-        left_out = sum(instance.left_out_until > now for instance in instances)
-        return InstanceCount(len(instances) - left_out, left_out)
+        excluded_count = sum(instance.left_out_until > now for instance in instances)
+        return InstanceCount(len(instances) - excluded_count, excluded_count)
 
     def _leave_out(self, instance: Instance) -> None:
         now = self._now()
