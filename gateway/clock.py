@@ -43,15 +43,16 @@ class SystemClock:
 def iso_utc(unix_seconds: float, digits: int = 3) -> str:
     """Return a moment in ISO 8601, in UTC, such as ``2026-01-31T08:00:00.000Z``.
 
-    :param digits: of the second's fraction, up to 6.
+    :param digits: of the second's fraction.
     """
-    second, fraction = f"{unix_seconds:.6f}".split(".")
-    return f"{_iso_second(second)}.{fraction[:digits]}Z"
+    unit = 10**digits
+    second, fraction = divmod(int(unix_seconds * unit), unit)
+    return f"{_iso_second(second)}.{fraction:0{digits}}Z"
 
 
 @lru_cache(maxsize=8)  # whatever is written now is of one second
-def _iso_second(unix_seconds: str) -> str:
-    return datetime.fromtimestamp(int(unix_seconds), UTC).replace(tzinfo=None).isoformat()
+def _iso_second(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 class Pause:

@@ -81,15 +81,14 @@ class SharedValue:
         self._file = file
         self._key = key
         self._value, _ = file.read_value(key)
-        self._index = file.index(key)
 
     def inc(self, amount: float) -> None:
         self._value += amount
-        if self._index is None:
+        start = self._file._positions.get(self._key)
+        if start is None:
             self._file.write_value(self._key, self._value, 0.0)
-            self._index = self._file.index(self._key)
         else:
-            self._file.numbers[self._index] = self._value
+            self._file._m[start : start + _PAIR.size] = _PAIR.pack(self._value, 0.0)
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """:param timestamp: Unix seconds, of a gauge of which the latest value counts."""
@@ -107,8 +106,6 @@ class MetricFile(MmapedDict):
     """prometheus_client's, but full of bytes that are there.
 
     A value that has no place in it stays in the worker's memory, and is written once there is one.
-
-    :ivar numbers: the file as doubles, by which one is written in one step.
     """
 
     def __init__(self, name: str, files: MetricFiles) -> None:
@@ -118,7 +115,6 @@ class MetricFile(MmapedDict):
         self._f: Any = None
         self._m: Any = None
         self._positions: dict[str, int] = {}
-        self.numbers: memoryview[float]  # from the first key on
 
     def read_value(self, key: str) -> tuple[float, float]:
         if self._has(key):
@@ -129,11 +125,6 @@ class MetricFile(MmapedDict):
         if key in self._positions or self._has(key):
             start = self._positions[key]
             self._m[start : start + _PAIR.size] = _PAIR.pack(value, timestamp)
-
-    def index(self, key: str) -> int | None:
-        """Return where in ``numbers`` a value stands and stays; None as long as it has no place."""
-        start = self._positions.get(key)
-        return None if start is None else start // self.numbers.itemsize
 
     def _has(self, key: str) -> bool:
         """Return whether the key has a place, which it gets if there is room.
@@ -165,14 +156,12 @@ class MetricFile(MmapedDict):
                 _extend(file.fileno(), INITIAL_BYTES)
             new.replace(self._path)
         super().__init__(str(self._path))  # type: ignore[no-untyped-call]
-        self.numbers = memoryview(self._m).cast("d")
         self._files.go_on(self)
 
     def _grow(self) -> None:
         size = self._capacity * 2
         _extend(self._f.fileno(), size)
         self._m = mmap.mmap(self._f.fileno(), size)
-        self.numbers = memoryview(self._m).cast("d")
         self._capacity = size
         self._files.go_on(self)
 
