@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import requests
 
 from tests.deploy import image
 from tests.deploy.container import END_WITH_US, listens
-from tests.e2e.live import BIN, ROOT, end, wait_for
+from tests.e2e.live import BIN, PASSWORD, ROOT, end, wait_for
+from tests.held_vendor import HeldVendor
 from tests.ports import free_port
 
 #: What systemd does: starts what is at the link, again when it has ended, on a socket that stays open.
@@ -28,6 +30,7 @@ RESTART = """\
 #!/bin/sh
 pid=$(cat "$POSTERN_ROOT/pid")
 kill -TERM "$pid" || true
+touch "$POSTERN_ROOT/told"
 while kill -0 "$pid"; do sleep 0.1; done
 """
 MIGRATION = """\
@@ -43,8 +46,10 @@ def downgrade():
 class Machine:
     """``/opt/postern`` with three versions: 1, 2 with a migration more, and 3, which does not start."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, vendor: HeldVendor) -> None:
         self.root = root
+        self.vendor = vendor
+        (root / "services.yaml").write_text(f"version: 1\nservices:\n{vendor.entries}")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         (root / "restart").write_text(RESTART)
@@ -70,6 +75,7 @@ class Machine:
             "PORT": "1",  # nobody may listen there: the socket is what counts
             "DATABASE_URL": f"sqlite:///{root}/postern.db",
             "FILES_DIR": str(root / "files"),
+            "CATALOG": str(root / "services.yaml"),
             "CATALOG_COPY": str(root / "last.yaml"),
         }
 
@@ -90,6 +96,18 @@ class Machine:
             check=False,
         )  # fmt: skip
 
+    def call_vendor(self) -> requests.Response:
+        create = ["user", "create", "ann", "--role", "admin", "--password", PASSWORD]
+        subprocess.run(
+            [BIN / "flask", *create], cwd=self.root / "releases/1", env=self.env,
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        login = {"username": "ann", "password": PASSWORD}
+        answer = requests.post(f"{self.url}/api/v1/login", json=login, timeout=120)
+        headers = {"Authorization": f"Bearer {answer.json()['data']['access_token']}"}
+        path = f"{self.url}/api/v1/call/held/wait"
+        return requests.post(path, json={}, headers=headers, timeout=120)
+
     def serving(self) -> str:
         """The version that the running server was started in."""
         pid = (self.root / "pid").read_text().strip()
@@ -98,14 +116,15 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    machine = Machine(tmp_path)
-    server = machine.start()
-    try:
-        assert requests.get(f"{machine.url}/healthz", timeout=300).status_code == 200
-        yield machine
-    finally:
-        end(server)
-        subprocess.run(["kill", "-KILL", (tmp_path / "pid").read_text().strip()], check=False)
+    with HeldVendor() as vendor:
+        machine = Machine(tmp_path, vendor)
+        server = machine.start()
+        try:
+            assert requests.get(f"{machine.url}/healthz", timeout=300).status_code == 200
+            yield machine
+        finally:
+            end(server)
+            subprocess.run(["kill", "-KILL", (tmp_path / "pid").read_text().strip()], check=False)
 
 
 def test_a_later_version_and_the_earlier_one_again_serve_and_no_call_is_refused(
@@ -130,6 +149,22 @@ def test_a_later_version_and_the_earlier_one_again_serve_and_no_call_is_refused(
         caller.join()
     assert set(statuses) == {200}
     assert "database at 9999, which a later version made" in (machine.root / "log").read_text()
+
+
+def test_a_call_that_runs_while_another_version_comes_is_answered_by_the_one_that_began_it(
+    machine: Machine,
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(machine.call_vendor)
+        wait_for(lambda: call.done() or machine.vendor.asked.is_set(), 240)
+        switch = pool.submit(machine.use, "2", POSTERN_READY_SECONDS="400")
+        wait_for((machine.root / "told").exists)
+        assert machine.serving() == "1"
+        machine.vendor.release.set()
+        assert call.result().json()["data"] == {}
+        assert switch.result().returncode == 0, switch.result().stderr
+    assert machine.vendor.requests == 1
+    assert machine.serving() == "2"
 
 
 def test_a_version_that_does_not_start_is_left_for_the_one_before(machine: Machine) -> None:

@@ -176,8 +176,11 @@ class Live:
     def _all_workers_accept(self) -> bool:
         """Whether as many as asked for have the listener in their event loop: by then each gets its share."""
         count = int(self.env.get("WEB_CONCURRENCY", "1"))
-        inodes = _listener_inodes(int(self.env["PORT"]))
-        return sum(_polls(worker, inodes) for worker in self.workers()) >= count
+        return sum(map(self.accepts, self.workers())) >= count
+
+    def accepts(self, worker: int) -> bool:
+        """Whether this worker takes connections that come."""
+        return _polls(worker, _listener_inodes(int(self.env["PORT"])))
 
     @property
     def log(self) -> str:

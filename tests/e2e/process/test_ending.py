@@ -10,12 +10,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
+from tests.held_vendor import HeldVendor
 from tests.ports import free_port
 from tests.redis_server import RedisServer
 
@@ -132,6 +135,33 @@ def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
         assert not unready(live)
     assert not clients.failures
     assert "Traceback" not in live.log
+
+
+def test_a_call_that_runs_during_a_reload_is_answered_by_the_worker_that_began_it(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor() as pool, Sandbox(port=free_port()) as box, HeldVendor() as vendor:
+        live = Live(tmp_path, catalog_for(box, vendor.entries))
+        try:
+            [old] = live.start().workers()
+            headers = {"Authorization": f"Bearer {live.token()}"}
+            path = f"{live.url}/api/v1/call/held/wait"
+            call = pool.submit(requests.post, path, json={}, headers=headers, timeout=120)
+            assert vendor.asked.wait(60)
+            live.process.send_signal(signal.SIGHUP)
+            wait_for(  # the old one is told to end
+                lambda: (
+                    closes_kept_connections(live)
+                    or any(map(live.accepts, {*live.workers()} - {old}))
+                )
+            )
+            assert old in live.workers()
+            vendor.release.set()
+            assert call.result().json()["data"] == {}
+            assert vendor.requests == 1
+            wait_for(lambda: old not in live.workers())
+        finally:
+            live.stop()
 
 
 def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Path) -> None:
