@@ -32,6 +32,7 @@ class Echo:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() does not
         self._listener.close()
 
     def _accept(self) -> None:

@@ -48,6 +48,7 @@ class Dripping:
 
     def close(self) -> None:
         self._over.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() does not
         self._listener.close()
 
     def _serve(self) -> None:
