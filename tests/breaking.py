@@ -7,9 +7,9 @@ from typing import Any
 
 Json = dict[str, Any]
 #: A bound on what comes in must not become this: less, or more.
-_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-_SAME = ("pattern", "format", "multipleOf", "const", "uniqueItems")
+_UPPER_BOUNDS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_LOWER_BOUNDS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_EQUAL_KEYWORDS = ("pattern", "format", "multipleOf", "const", "uniqueItems")
 
 
 def breaking(old: Json, new: Json) -> list[str]:
@@ -155,11 +155,11 @@ def _type_names(types: set[str]) -> str:
 
 
 def _narrowed(where: str, old: Json, new: Json) -> Iterator[str]:
-    for keys, worse in ((_MOST, -1), (_LEAST, 1)):
+    for keys, worse in ((_UPPER_BOUNDS, -1), (_LOWER_BOUNDS, 1)):
         for key in keys:
             if key in new and (key not in old or (new[key] - old[key]) * worse > 0):
                 yield f"{where}: {key} is {new[key]} and was {old.get(key, 'not there')}"
-    for key in (*_SAME, *(["enum"] if "enum" not in old else [])):
+    for key in (*_EQUAL_KEYWORDS, *(["enum"] if "enum" not in old else [])):
         if key in new and new[key] != old.get(key):
             yield f"{where}: {key} is {new[key]} and was {old.get(key, 'not there')}"
     if new.get("additionalProperties") is False and old.get("additionalProperties") is not False:

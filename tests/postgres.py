@@ -27,12 +27,12 @@ from models.database import migrate, postgresql
 ROOT = Path(__file__).parents[1]
 SESSION = "POSTERN_TEST_SESSION"  # the session's folder and process, for the workers of xdist
 START_TIMEOUT = 60
-_PATIENCE = {
+_LIMIT_SECONDS = {
     "RESPONSE_TIMEOUT_SECONDS": 30,
     "STATEMENT_TIMEOUT_SECONDS": 25,
     "CONNECT_TIMEOUT_SECONDS": 20,
 }
-SHIPPED_LIMITS = {name: getattr(postgresql, name) for name in _PATIENCE}
+SHIPPED_LIMITS = {name: getattr(postgresql, name) for name in _LIMIT_SECONDS}
 ROOM = 2**30  # bytes
 MISSING = (
     "The tests need a PostgreSQL server: apt-get install postgresql, or .venv/bin/pip install pgserver. "
@@ -203,7 +203,7 @@ class Databases:
 
 def have_patience() -> None:
     """Let this process wait for a server that is only slow, on a busy machine. Who is about the limits sets them back."""
-    for name, seconds in _PATIENCE.items():
+    for name, seconds in _LIMIT_SECONDS.items():
         setattr(postgresql, name, seconds)
 
 

@@ -27,8 +27,8 @@ def test_each_file_has_its_type_and_is_sent_again_only_when_it_has_changed(
     assert answer.data == (FOLDER / name).read_bytes()
     assert answer.headers["Content-Type"].partition(";")[0] == TYPES[Path(name).suffix]
     assert answer.headers["Cache-Control"] == "no-cache"
-    again = client.get(f"/console/{name}", headers={"If-None-Match": answer.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
+    second = client.get(f"/console/{name}", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (second.status_code, second.data) == (304, b"")
 
 
 def test_a_compressed_file_is_not_sent_again_either(client) -> None:

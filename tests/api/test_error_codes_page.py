@@ -72,11 +72,11 @@ def test_the_page_is_in_the_readers_language(
     assert page.headers["Content-Language"] == language
     assert f'<html lang="{language}">' in page.text
     assert page.headers["Vary"] == "Accept-Encoding, Accept-Language"
-    again = client.get(
+    second = client.get(
         "/docs/errors",
         headers={"Accept-Language": accept, "If-None-Match": page.headers["ETag"]},
     )
-    assert again.status_code == 304
+    assert second.status_code == 304
 
 
 def test_a_link_to_the_other_language_works_and_no_other_file_is_given_out(

@@ -20,9 +20,8 @@ from tests.gateway.fakes import comes_true
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-LONGEST = (
-    20  # seconds: for Redis, which hangs for ever here, and for this machine, busy as it may be
-)
+#: For Redis, which hangs for ever here, and for this machine, busy as it may be.
+MAX_SECONDS = 20
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ class Worker:
         began = time.monotonic()
         headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
         answer = self.app.test_client().open(path, method=verb, **{"headers": headers, **options})
-        assert time.monotonic() - began < LONGEST
+        assert time.monotonic() - began < MAX_SECONDS
         return answer
 
     def me(self, bearer: str | None = None) -> int:

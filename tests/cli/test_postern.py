@@ -174,8 +174,8 @@ def test_init_makes_a_first_installation_and_keeps_what_is_there(fresh: Installa
     assert fresh.run("catalog", "check").returncode == 0
 
     before = (fresh.root / ".env").read_bytes()
-    again = fresh.run("init")
-    assert (again.returncode, "stays as it is" in again.stdout) == (0, True)
+    second = fresh.run("init")
+    assert (second.returncode, "stays as it is" in second.stdout) == (0, True)
     other = fresh.run("init", "--database-url", "postgresql://me:secret@db/x")
     assert (other.returncode, "secret" in other.stderr) == (1, False)
     assert (fresh.root / ".env").read_bytes() == before

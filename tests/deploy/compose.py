@@ -26,7 +26,7 @@ from tests.e2e.live import BIN, ROOT, wait_for
 SPARE_SUBNETS = ("10.213.2.0/24", "10.213.3.0/24")
 START_SECONDS = 300
 #: A Redis that is slow, as on a busy machine, is not away: tests/e2e/patient.conf.py.
-PATIENCE = """
+PATIENT_SETTINGS = """
 from gateway.stores import redis_connection
 redis_connection.OPERATION_SECONDS = 10
 redis_connection.REQUEST_SECONDS = 10
@@ -145,7 +145,7 @@ class Compose:
         content.mkdir()
         image.copy_content(content)
         with (content / "gunicorn.conf.py").open("a", encoding="utf-8") as conf:
-            conf.write(PATIENCE)
+            conf.write(PATIENT_SETTINGS)
         compile_all = [sys.executable, "-m", "compileall", "-q", content]
         subprocess.run(compile_all, check=True, timeout=START_SECONDS)
         own = self._folder / "venv"

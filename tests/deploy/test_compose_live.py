@@ -178,7 +178,7 @@ def test_an_instance_without_its_link_refuses_what_it_cannot_check_and_comes_bac
         assert team.ask("GET", one + path, auth=limited).status_code == 200  # the third
 
     wait_for(lambda: team.ask("GET", f"{two}/readyz").status_code == 200)
-    again = team.send(signed)
-    assert (again.status_code, again.json()["code"]) == (401, -2005)
+    second = team.send(signed)
+    assert (second.status_code, second.json()["code"]) == (401, -2005)
     assert team.ask("GET", two + path, auth=limited).status_code == 429
     assert team.ask("GET", two + path, headers=team.bearer).status_code == 200

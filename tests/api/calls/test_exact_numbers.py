@@ -81,12 +81,12 @@ def test_they_do_in_a_batch(client: FlaskClient, tokens: Any) -> None:
 
 
 def test_they_do_in_a_replayed_answer(client: FlaskClient, tokens: Any, vendor: Wire) -> None:
-    first, again = (
+    first, second = (
         post(client, tokens, "call/s/once", **{"Idempotency-Key": "k"}) for _ in range(2)
     )
-    assert (first.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+    assert (first.status_code, second.headers["Idempotency-Replayed"]) == (200, "true")
     assert NUMBERS in first.data
-    assert NUMBERS in again.data
+    assert NUMBERS in second.data
     assert len(vendor.heard) == 1
 
 

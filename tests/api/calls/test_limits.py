@@ -96,8 +96,8 @@ def test_a_user_has_one_limit_over_all_logins_and_others_have_theirs(
 ) -> None:
     for _ in range(3):
         ask()
-    again = {"Authorization": f"Bearer {login('user')['access_token']}"}
-    assert client.get(CALL, headers=again).status_code == 429
+    second = {"Authorization": f"Bearer {login('user')['access_token']}"}
+    assert client.get(CALL, headers=second).status_code == 429
     assert ask(who="admin").status_code == 200
 
 

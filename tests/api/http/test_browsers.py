@@ -86,10 +86,10 @@ def test_every_answer_says_that_it_varies_by_origin(
 
 def test_an_answer_that_is_compressed_or_not_modified_varies_by_origin_too(client) -> None:
     first = client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
-    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    second = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
 
-    assert again.status_code == 304
-    assert {first.headers["Vary"], again.headers["Vary"]} == {"Accept-Encoding, Origin"}
+    assert second.status_code == 304
+    assert {first.headers["Vary"], second.headers["Vary"]} == {"Accept-Encoding, Origin"}
 
 
 def test_what_the_server_refuses_by_itself_varies_by_origin_too(app: Flask) -> None:

@@ -40,10 +40,10 @@ def test_a_read_that_was_made_is_not_made_again(client, users, tokens, queries, 
     first = client.get(at, headers=headers)
     queries.clear()
 
-    again = client.get(at, headers=headers)
+    second = client.get(at, headers=headers)
 
-    assert (again.status_code, queries) == (200, [])
-    assert (again.json["data"], again.headers["ETag"]) == (
+    assert (second.status_code, queries) == (200, [])
+    assert (second.json["data"], second.headers["ETag"]) == (
         first.json["data"],
         first.headers["ETag"],
     )

@@ -180,8 +180,8 @@ def test_the_openapi_file_under_a_prefix_has_an_etag_of_its_own(
     plain = client.get("/openapi.json")
     under = {"X-Forwarded-Prefix": "/postern", "If-None-Match": plain.headers["ETag"]}
     moved = client.get("/openapi.json", headers=under)
-    again = client.get("/openapi.json", headers={**under, "If-None-Match": moved.headers["ETag"]})
-    assert (moved.status_code, again.status_code) == (200, 304)
+    second = client.get("/openapi.json", headers={**under, "If-None-Match": moved.headers["ETag"]})
+    assert (moved.status_code, second.status_code) == (200, 304)
 
 
 def test_the_link_to_the_successor_version_is_under_the_prefix(

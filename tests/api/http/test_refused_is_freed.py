@@ -38,9 +38,9 @@ def test_nothing_of_a_refused_request_waits_for_the_cyclic_collector(
         assert 400 <= send() == status < 500
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        left = [item for item in gc.garbage if isinstance(item, Request | ValidationError)]
+        remaining = [item for item in gc.garbage if isinstance(item, Request | ValidationError)]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-    assert left == []
+    assert remaining == []

@@ -222,11 +222,11 @@ def test_an_aggregate_is_an_operation_with_what_its_parts_take(boxed: dict[str, 
 
 def test_it_is_the_same_for_all_and_not_sent_twice(client: FlaskClient) -> None:
     first = client.get("/openapi.json")
-    again = client.get(
+    second = client.get(
         "/openapi.json", headers={"If-None-Match": first.headers["ETag"], "Accept-Encoding": "gzip"}
     )
 
-    assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
+    assert (first.status_code, second.status_code, second.data) == (200, 304, b"")
 
 
 def test_a_new_catalog_is_another_file(app: Flask, client: FlaskClient) -> None:

@@ -137,9 +137,9 @@ def test_an_unknown_app_is_not_found(post, app_id: str, what: str) -> None:
 
 def test_an_app_id_is_taken_once(post) -> None:
     post("", BODY)
-    again = post("", BODY)
-    assert outcome(again) == (409, -3006)
-    assert again.json["error"]["fields"] == {"app_id": ["There is one already."]}
+    second = post("", BODY)
+    assert outcome(second) == (409, -3006)
+    assert second.json["error"]["fields"] == {"app_id": ["There is one already."]}
 
 
 @pytest.mark.parametrize(

@@ -134,12 +134,12 @@ def test_what_users_change_of_themselves_is_no_act_but_for_the_password(ask, eve
 
 def test_what_was_not_done_is_not_there(ask, events, client, tokens, users) -> None:
     ask("POST", "/apps", {"app_id": "till", "allow": ["maps"]})
-    again = client.post(
+    second = client.post(
         "/api/v1/apps", json={"app_id": "till", "allow": ["maps"]}, headers=tokens["admin"]
     )
     own = f"/api/v1/users/{users['admin']}"
     refused = [
-        again,
+        second,
         client.delete(own, headers=tokens["admin"]),
         client.patch(own, json={"role": "user"}, headers=tokens["admin"]),
         client.patch("/api/v1/users/999", json={"role": "user"}, headers=tokens["admin"]),

@@ -340,8 +340,8 @@ def test_the_files_of_one_owner_stay_within_the_quota(configured, tokens, count_
         201,
         413,
     ]
-    again = send(1)
-    assert again.json["code"] == -3007, again.text
+    second = send(1)
+    assert second.json["code"] == -3007, second.text
     assert send(100, "admin").status_code == 201
     assert count_files() == (3, 3)
 

@@ -91,10 +91,10 @@ def test_a_name_typed_in_two_ways_is_one_user(
     client: FlaskClient, tokens: dict[str, dict[str, str]], one: str, other: str
 ) -> None:
     user = create(client, tokens["admin"], one)
-    again = create(client, tokens["admin"], other)
+    second = create(client, tokens["admin"], other)
 
     assert user.json["data"]["username"] == normalize("NFC", normalize("NFKC", one))
-    assert (again.status_code, again.json["error"]["fields"]) == (
+    assert (second.status_code, second.json["error"]["fields"]) == (
         409,
         {"username": ["There is one already."]},
     )
@@ -104,8 +104,8 @@ def test_a_name_typed_in_two_ways_is_one_user(
 def test_the_command_line_makes_the_same_user(app: Flask, client: FlaskClient) -> None:
     run = app.test_cli_runner().invoke
     assert run(args=["user", "create", DECOMPOSED, "--password", PASSWORD]).exit_code == 0
-    again = run(args=["user", "create", COMPOSED, "--password", PASSWORD])
-    assert (again.exit_code, "already" in again.output) == (1, True)
+    second = run(args=["user", "create", COMPOSED, "--password", PASSWORD])
+    assert (second.exit_code, "already" in second.output) == (1, True)
     assert log_in(client, COMPOSED) == 200
 
 

@@ -373,9 +373,9 @@ def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(demote, ids))
     with app.extensions["postern"].database.write_session() as session:
-        left = User.lock_admins(session)
+        remaining = User.lock_admins(session)
 
-    assert len(left) >= 1
+    assert len(remaining) >= 1
     assert 500 not in done
 
 

@@ -141,8 +141,8 @@ def test_what_cannot_be_done_is_said_and_nothing_is_changed(
     assert (done.exit_code, "Traceback" in done.output) == (code, False), done.output
     assert message in done.output
     with database.read_session() as session:
-        left = [(user.username, user.role, user.disabled) for user in session.query(User)]
-    assert sorted(left) == [(name, name, False) for name in ("admin", "guest", "user")]
+        remaining = [(user.username, user.role, user.disabled) for user in session.query(User)]
+    assert sorted(remaining) == [(name, name, False) for name in ("admin", "guest", "user")]
     assert "[]" in run("audit", "list", "--json").output
 
 

@@ -112,7 +112,7 @@ def test_no_other_file_is_given_out(live: Live, name: str) -> None:
 
 def test_a_script_is_not_sent_again_to_who_has_it(live: Live) -> None:
     first = live.session.get(f"{live.url}/docs/swagger-ui-bundle.js")
-    again = live.session.get(
+    second = live.session.get(
         f"{live.url}/docs/swagger-ui-bundle.js", headers={"If-None-Match": first.headers["ETag"]}
     )
 
@@ -120,4 +120,4 @@ def test_a_script_is_not_sent_again_to_who_has_it(live: Live) -> None:
         "text/javascript; charset=utf-8",
         "gzip",
     )
-    assert (again.status_code, again.content) == (304, b"")
+    assert (second.status_code, second.content) == (304, b"")

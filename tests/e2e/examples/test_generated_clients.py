@@ -83,9 +83,9 @@ def steps(document: dict[str, Any]) -> list[Step]:
     for folder in collection(document)["item"]:
         for item in folder["item"]:
             step = known[item["name"].partition(":")[0]]
-            again = Step(step.name, step.verb, step.path, step.operation)
-            again.fill_from(item["request"])
-            ordered.append(again)
+            copy = Step(step.name, step.verb, step.path, step.operation)
+            copy.fill_from(item["request"])
+            ordered.append(copy)
     for name in sorted(LEFT_OUT):
         known[name].path_values = {"service": "wechat"} if "{service}" in known[name].path else {}
         ordered.insert(-1, known[name])

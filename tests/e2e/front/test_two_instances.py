@@ -59,7 +59,7 @@ services:
     methods:
       health: {{http: GET /healthz}}
 """
-ENOUGH = 6  # requests, of which each instance gets some
+REQUESTS = 6  # requests, of which each instance gets some
 TAGS = "traefik.enable=true,traefik.http.routers.postern.rule=PathPrefix(`/`)"
 
 
@@ -142,7 +142,7 @@ def send(verb: str, url: str, **options: Any) -> requests.Response:
 
 def statuses(verb: str, url: str, **options: Any) -> list[int]:
     """Send a request often enough for both to get some; return how they answered, in order."""
-    return [send(verb, url, **options).status_code for _ in range(ENOUGH)]
+    return [send(verb, url, **options).status_code for _ in range(REQUESTS)]
 
 
 def bearer(pair: Pair) -> dict[str, str]:
@@ -188,9 +188,9 @@ def test_a_callers_limit_and_a_services_are_counted_over_both(
 ) -> None:
     limited = pair.app(f"limited-{kind}", rate="3/hour")
     answers = statuses("GET", f"{front}/api/v1/call/vendor/cached", auth=limited)
-    assert answers == [200] * 3 + [429] * (ENOUGH - 3)
+    assert answers == [200] * 3 + [429] * (REQUESTS - 3)
     url = f"{front}/api/v1/call/scarce_{kind}/get"
-    assert statuses("GET", url, headers=bearer(pair)) == [200] * 3 + [429] * (ENOUGH - 3)
+    assert statuses("GET", url, headers=bearer(pair)) == [200] * 3 + [429] * (REQUESTS - 3)
     assert send("GET", url, headers=bearer(pair)).json()["code"] == -1009
 
 
@@ -212,9 +212,9 @@ def test_a_call_with_a_key_is_sent_once_whichever_is_asked(
     before = sent()
     headers = {"Idempotency-Key": f"k-of-{kind}", **bearer(pair)}
     url = f"{front}/api/v1/call/vendor/add"
-    answers = [send("POST", url, json={"a": "once"}, headers=headers) for _ in range(ENOUGH)]
+    answers = [send("POST", url, json={"a": "once"}, headers=headers) for _ in range(REQUESTS)]
     replayed = [answer.headers.get("Idempotency-Replayed") for answer in answers]
-    assert replayed == [None] + ["true"] * (ENOUGH - 1)
+    assert replayed == [None] + ["true"] * (REQUESTS - 1)
     assert len({str(answer.json()["data"]) for answer in answers}) == 1
     assert sent() == before + 1
 
@@ -223,11 +223,11 @@ def test_what_was_ended_at_one_is_ended_at_the_other(front: str, pair: Pair) -> 
     session = pair.one.login()
     headers = {"Authorization": f"Bearer {session['access_token']}"}
     url = f"{front}/api/v1/products"
-    assert statuses("GET", url, headers=headers) == [200] * ENOUGH
+    assert statuses("GET", url, headers=headers) == [200] * REQUESTS
     assert pair.one.post("/api/v1/logout", json={}, headers=headers).status_code == 200
-    assert statuses("GET", url, headers=headers) == [401] * ENOUGH
+    assert statuses("GET", url, headers=headers) == [401] * REQUESTS
     refresh = {"refresh_token": session["refresh_token"]}
-    assert statuses("POST", f"{front}/api/v1/token/refresh", json=refresh) == [401] * ENOUGH
+    assert statuses("POST", f"{front}/api/v1/token/refresh", json=refresh) == [401] * REQUESTS
 
 
 def test_a_change_of_an_app_counts_at_the_other_within_a_moment(
@@ -255,22 +255,22 @@ def test_an_account_connected_at_one_serves_both_and_no_refresh_token_is_sent_tw
     front: str, pair: Pair, box: Sandbox
 ) -> None:
     url = f"{front}/api/v1/call/crm/me"
-    assert statuses("GET", url, headers=bearer(pair)) == [502] * ENOUGH
+    assert statuses("GET", url, headers=bearer(pair)) == [502] * REQUESTS
     begun = pair.one.post("/api/v1/connections/crm/authorize").json()["data"]
     page = send("GET", begun["authorization_url"], allow_redirects=False)
     back = f"{pair.two.url}/api/v1/oauth/callback?{urlsplit(page.headers['Location']).query}"
     assert send("GET", back, headers={"Accept": "application/json"}).status_code == 200
-    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [200] * ENOUGH)
+    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [200] * REQUESTS)
     box.oauth.refreshes.clear()
     for number in range(1, 4):
         box.revoke_tokens()
-        with ThreadPoolExecutor(ENOUGH) as pool:  # all at once find that their token is stale
-            futures = [pool.submit(send, "GET", url, headers=bearer(pair)) for _ in range(ENOUGH)]
-        assert [future.result().status_code for future in futures] == [200] * ENOUGH
+        with ThreadPoolExecutor(REQUESTS) as pool:  # all at once find that their token is stale
+            futures = [pool.submit(send, "GET", url, headers=bearer(pair)) for _ in range(REQUESTS)]
+        assert [future.result().status_code for future in futures] == [200] * REQUESTS
         assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes) >= number
     assert box.oauth.reused == []
     assert pair.two.send("DELETE", "/api/v1/connections/crm").status_code == 200
-    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [502] * ENOUGH)
+    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [502] * REQUESTS)
 
 
 def test_each_is_in_consul_until_it_stops_and_is_found_there_by_name(pair: Pair) -> None:

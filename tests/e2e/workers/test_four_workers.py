@@ -19,7 +19,8 @@ from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
 from tests.redis_server import RedisServer
 
-AT_ONCE = 16  # calls, each over a connection of its own: all four workers answer some of them
+#: Each over a connection of its own: all four workers answer some of them.
+CONCURRENT_CALLS = 16
 CATALOG = """
 version: 1
 defaults: {{retry: {{times: 0}}, timeout: {{connect: 20, read: 20}}, deadline: 25}}
@@ -88,7 +89,7 @@ def _clean(box: Sandbox) -> None:
 
 
 def at_once(
-    live: Live, path: str, times: int = AT_ONCE, verb: str = "GET", **options: Any
+    live: Live, path: str, times: int = CONCURRENT_CALLS, verb: str = "GET", **options: Any
 ) -> list[requests.Response]:
     headers = {"Authorization": f"Bearer {live.token()}", **options.pop("headers", {})}
     url = f"{live.url}/api/v1/{path}"
@@ -181,7 +182,7 @@ def test_a_stale_answer_stands_in_for_a_failing_service_and_the_failure_is_never
     box.fault("/anything/rescued", "status=500")
     wait_for(lambda: at_once(live, "call/kept/rescued", 1)[0].headers["X-Cache"] == "STALE")
     answers = at_once(live, "call/kept/rescued")
-    assert codes(answers) == {0: AT_ONCE}
+    assert codes(answers) == {0: CONCURRENT_CALLS}
     assert {answer.headers.get("X-Fallback") for answer in answers} <= {"stale"}
     box.reset()
     wait_for(lambda: at_once(live, "call/kept/rescued", 1)[0].headers["X-Cache"] == "MISS")
@@ -214,7 +215,7 @@ def test_what_is_kept_by_caller_is_no_other_callers(live: Live, box: Sandbox) ->
 )
 def test_something_else_answers_in_every_worker(live: Live, path: str, by: str) -> None:
     answers = at_once(live, f"call/{path}")
-    assert codes(answers) == {0: AT_ONCE}
+    assert codes(answers) == {0: CONCURRENT_CALLS}
     assert {answer.headers["X-Fallback"] for answer in answers} == {by}
 
 
@@ -229,13 +230,13 @@ def test_one_worker_probes_and_all_refuse_what_is_down(live: Live, box: Sandbox)
     assert sent(box, "/v1/health") - before <= 1 + 8 * (time.monotonic() - began)
 
     box.fault("/v1/health", "status=503")
-    wait_for(lambda: codes(at_once(live, "call/probed/m")) == {-1008: AT_ONCE})
+    wait_for(lambda: codes(at_once(live, "call/probed/m")) == {-1008: CONCURRENT_CALLS})
     count = sent(box, "/anything/probed")
-    assert codes(at_once(live, "call/probed/m")) == {-1008: AT_ONCE}
+    assert codes(at_once(live, "call/probed/m")) == {-1008: CONCURRENT_CALLS}
     assert sent(box, "/anything/probed") == count
 
     box.fault("/v1/health", "")
-    wait_for(lambda: codes(at_once(live, "call/probed/m")) == {0: AT_ONCE})
+    wait_for(lambda: codes(at_once(live, "call/probed/m")) == {0: CONCURRENT_CALLS})
 
 
 # Together.

@@ -21,7 +21,7 @@ from tests.e2e.live import AS_SHIPPED, Live, catalog_for, wait_for
 from tests.redis_server import RedisServer
 
 WORKERS = 4
-LONGEST = 0.3  # seconds that Redis may add to a request
+REDIS_SECONDS = 0.3  # seconds that Redis may add to a request
 NOISE = 0.7  # seconds that this machine may add: the load, the service, the vendor and Redis share its few cores
 ODD = 0.1  # the share of requests in whose time some process stood still
 REQUESTS = 400  # of one phase
@@ -243,7 +243,7 @@ def test_redis_stopped_hung_and_restarted_during_load(start_shared: Start, redis
         for phase in ("hung", "stopped"):
             assert 503 in load.statuses(phase, kind="signed") & load.statuses(phase, kind="bearer")
     for phase in ("hung", "stopped", "resumed", "restarted"):
-        assert load.longest(phase) <= load.longest("well") + LONGEST + NOISE, load.report()
+        assert load.longest(phase) <= load.longest("well") + REDIS_SECONDS + NOISE, load.report()
     for event in ("store_away", "store_back"):
         assert shared.log.count(event) >= 2 * WORKERS
     assert '"event":"unforeseen"' not in shared.log.replace(" ", "")

@@ -18,7 +18,7 @@ import requests
 from sandbox import Sandbox
 from tests.e2e.live import SERVERS, Live, catalog_for, wait_for
 
-AT_ONCE = 50
+CONCURRENT_BUYERS = 50
 
 
 class Till:
@@ -90,9 +90,9 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
                 return "ordered", served(lambda: till.order((tea, 1), (cup, 1), (pot, 2)))
         return "ordered", served(lambda: till.order((pot, 2), (cup, 1), (tea, 1)))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        counts = Counter(pool.map(buy, range(3 * AT_ONCE)))
-    left = [till.stock(product) for product in (tea, cup, pot)]
+    with ThreadPoolExecutor(CONCURRENT_BUYERS) as pool:
+        counts = Counter(pool.map(buy, range(3 * CONCURRENT_BUYERS)))
+    remaining = [till.stock(product) for product in (tea, cup, pot)]
 
     assert set(counts) <= {
         ("reduced", 200),
@@ -102,9 +102,9 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
     }, till.live.log
     reduced, ordered = counts["reduced", 200], counts["ordered", 201]
     assert len(till.orders()) == ordered
-    assert left == [60 - reduced - ordered, 40 - ordered, 1000 - 2 * ordered]
-    assert min(left) >= 0
-    assert left[0] == 0 or left[1] == 0, "some were refused though there was enough"
+    assert remaining == [60 - reduced - ordered, 40 - ordered, 1000 - 2 * ordered]
+    assert min(remaining) >= 0
+    assert remaining[0] == 0 or remaining[1] == 0, "some were refused though there was enough"
     assert "database is locked" not in till.live.log
 
 

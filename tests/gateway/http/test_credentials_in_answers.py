@@ -137,8 +137,8 @@ def test_a_fetched_token_is_masked_and_so_is_the_next_one(open_gate: Open) -> No
         for n in (1, 2)
     ]
     echo = answer(json.dumps({"url": f"/x?access_token={TOKEN}1", "s": "the-app-secret"}).encode())
-    again = answer(json.dumps({"url": f"/x?access_token={TOKEN}2"}).encode())
-    with Wire([grants[0], echo, answer(b"", "401 Stale"), grants[1], again]) as server:
+    second = answer(json.dumps({"url": f"/x?access_token={TOKEN}2"}).encode())
+    with Wire([grants[0], echo, answer(b"", "401 Stale"), grants[1], second]) as server:
         at = open_gate({"s": service(server.url, auth=auth, methods={"m": {"http": "GET /x"}})})
         assert at.ask() == {"url": "/x?access_token=****", "s": "****"}
         assert at.ask() == {"url": "/x?access_token=****"}
@@ -168,9 +168,9 @@ def masked_stream(pieces: list[bytes], key: str = KEY) -> list[bytes]:
     catalog = make_catalog(
         {"s": service("http://a.example", auth=auth, methods={"m": {"http": "GET /"}})}
     )
-    left = iter(pieces)
+    remaining = iter(pieces)
     read = CredentialMask(catalog.services["s"].methods["m"], ()).mask_stream(
-        lambda: next(left, b"")
+        lambda: next(remaining, b"")
     )
     return list(iter(read, b""))
 

@@ -492,9 +492,9 @@ def test_a_cached_answer_says_how_it_goes_on_and_a_whole_list_is_cached_whole(
 def test_an_answer_under_a_key_is_given_again_with_its_next_page(gate: Open, box: Sandbox) -> None:
     one = gate(**NOTION)
     options = {"params": {"id": "d"}, "idempotency_key": "k"}
-    first, again = (ask(one, **options) for _ in range(2))
+    first, second = (ask(one, **options) for _ in range(2))
     assert one.trace.replayed
-    assert following_page(first) == following_page(again) == {"id": "d", "start_cursor": "10-page"}
+    assert following_page(first) == following_page(second) == {"id": "d", "start_cursor": "10-page"}
     with pytest.raises(Conflict):
         ask(one, **options, all_pages=True)
     assert len(box.requests) == 1
