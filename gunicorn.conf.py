@@ -1,6 +1,18 @@
 """The server, by the service's settings. ``gunicorn`` alone, in this folder, starts it."""
 
 # ruff: noqa: E402
+import os
+import sys
+from pathlib import Path
+
+from gunicorn.config import Chdir
+
+# The folder, not a link to it (/opt/postern/current): a HUP or a worker begun after the link has
+# moved shall read the code that the master has, never a part of another version's.
+chdir = str(Path.cwd())
+sys.path[:] = [chdir if path == Chdir.default else path for path in sys.path]
+os.environ["PWD"] = Chdir.default = chdir  # gunicorn had the link from a shell's PWD
+
 from server import patching
 
 patching.patch_all()  # before anything else imports ssl, opens a socket or starts a thread

@@ -21,6 +21,7 @@ from cli.accounts import (
     report_database_errors,
     validate_with,
 )
+from cli.loading import loaded_gateway
 from cli.output import AS_JSON
 from gateway.catalog.model import unknown_patterns
 from models import App
@@ -141,7 +142,12 @@ def _changed_app(
 
 
 def _warn_of_unknown(allow: tuple[str, ...]) -> None:
-    for pattern in unknown_patterns(allow, app_state().gateway.catalog):
+    try:
+        catalog = loaded_gateway().catalog
+    except click.ClickException as error:  # the app is made all the same
+        click.echo(f"warning: {error.message}", err=True)
+        return
+    for pattern in unknown_patterns(allow, catalog):
         click.echo(f"warning: {pattern} names nothing in the catalog", err=True)
 
 

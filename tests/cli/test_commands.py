@@ -179,6 +179,17 @@ def test_init_is_refused_in_production(settings: Settings) -> None:
     assert "flask user create" in done.output
 
 
+def test_an_app_is_made_beside_a_wrong_catalog(settings: Settings, tmp_path: Path) -> None:
+    migrate.upgrade(settings.database_url)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("services: {}\n")
+    app = create_app(replace(settings, catalog=str(wrong)), serves=False)
+    made = app.test_cli_runner().invoke(args=["app", "create", "shop", "--allow", "maps"])
+    assert (made.exit_code, "secret: " in made.stdout) == (0, True), made.output
+    assert "warning: there is no good catalog" in made.stderr
+    assert "version: missing" in made.stderr
+
+
 def test_an_app_is_changed_disabled_enabled_rotated_and_deleted(app: Flask, run: Run) -> None:
     run("app", "create", "shop", "--allow", "maps")
 

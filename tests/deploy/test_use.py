@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,15 +15,16 @@ import requests
 
 from tests.deploy import image
 from tests.deploy.container import END_WITH_US, listens
-from tests.e2e.live import BIN, PASSWORD, ROOT, end, wait_for
+from tests.e2e.live import BIN, PASSWORD, ROOT, children_of, end, wait_for
 from tests.held_vendor import HeldVendor
 from tests.ports import free_port
 
 #: What systemd does: starts what is at the link, again when it has ended, on a socket that stays open.
+#: Here PWD is the link, as after ``cd /opt/postern/current``, and no longer the folder once it has moved.
 SERVICE = """\
 cd "$1"
 while :; do
-    sh -c 'cd -P current && echo $$ > ../../pid && .venv/bin/flask db upgrade && LISTEN_PID=$$ exec .venv/bin/gunicorn' || sleep 1
+    sh -c 'cd current && echo $$ > ../../pid && .venv/bin/flask db upgrade && LISTEN_PID=$$ exec .venv/bin/gunicorn' || sleep 1
 done
 """
 #: What ``systemctl restart`` does; it begins once what ran has ended.
@@ -108,10 +110,17 @@ class Machine:
         path = f"{self.url}/api/v1/call/held/wait"
         return requests.post(path, json={}, headers=headers, timeout=120)
 
+    @property
+    def pid(self) -> int:
+        return int((self.root / "pid").read_text())
+
     def serving(self) -> str:
         """The version that the running server was started in."""
-        pid = (self.root / "pid").read_text().strip()
-        return Path(f"/proc/{pid}/cwd").readlink().name
+        return version_of(self.pid)
+
+
+def version_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cwd").readlink().name
 
 
 @pytest.fixture
@@ -124,7 +133,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
             yield machine
         finally:
             end(server)
-            subprocess.run(["kill", "-KILL", (tmp_path / "pid").read_text().strip()], check=False)
+            subprocess.run(["kill", "-KILL", str(machine.pid)], check=False)
 
 
 def test_a_later_version_and_the_earlier_one_again_serve_and_no_call_is_refused(
@@ -179,3 +188,19 @@ def test_a_version_that_is_not_there_changes_nothing(machine: Machine) -> None:
     done = machine.use("4")
     assert (done.returncode, "make .venv/run" in done.stderr) == (1, True)
     assert (machine.root / "current").readlink() == Path("releases/1")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGKILL], ids=["HUP", "worker killed"])
+def test_a_worker_begun_after_the_link_has_moved_is_of_the_version_that_runs(
+    machine: Machine, signum: signal.Signals
+) -> None:
+    master = machine.pid
+    (worker,) = children_of(master)
+    (machine.root / "current").unlink()
+    (machine.root / "current").symlink_to("releases/3")  # whose code would end the worker
+    os.kill(master if signum == signal.SIGHUP else worker, signum)
+    log = machine.root / "log"
+    wait_for(lambda: worker not in children_of(master) and children_of(master), 300)
+    assert requests.get(f"{machine.url}/healthz", timeout=300).status_code == 200, log.read_text()
+    assert machine.pid == master, log.read_text()
+    assert {version_of(child) for child in children_of(master)} == {"1"}
