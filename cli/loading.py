@@ -22,7 +22,9 @@ def loaded_gateway() -> Gateway:
     try:
         return app_state().gateway
     except DocumentError as error:
-        raise click.ClickException(f"there is no good catalog\n{error}") from error
+        raise click.ClickException(
+            f"there is no good catalog; a server that runs goes on with its last good one\n{error}"
+        ) from error
 
 
 def require_service(catalog: Catalog, name: str) -> None:

@@ -27,6 +27,21 @@ from gateway.catalog.model import unknown_patterns
 from models import App
 from schemas.users import ALLOWED, APP_ID, RATE
 
+SEVERAL = "Give it several times for several."
+
+
+def check_allow(
+    context: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """:raises click.BadParameter: one of the names is none, or several are in one word."""
+    for names in value:
+        if "," in names:
+            options = " ".join(f"--allow '{name.strip()}'" for name in names.split(","))
+            raise click.BadParameter(f"holds a comma; give it several times: {options}")
+    validate_with(ALLOWED)(context, param, value)
+    return value
+
+
 app_cli = AppGroup("app", help="Tools, which sign their requests.")
 
 
@@ -36,8 +51,8 @@ app_cli = AppGroup("app", help="Tools, which sign their requests.")
     "--allow",
     multiple=True,
     required=True,
-    callback=validate_with(ALLOWED),
-    help="maps, 'wechat.*', ...",
+    callback=check_allow,
+    help=f"A service or method, such as maps or 'wechat.*'. {SEVERAL}",
 )
 @click.option(
     "--rate",
@@ -62,7 +77,12 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
 
 @app_cli.command("set")
 @click.argument("app_id")
-@click.option("--allow", multiple=True, callback=validate_with(ALLOWED), help="in place of before")
+@click.option(
+    "--allow",
+    multiple=True,
+    callback=check_allow,
+    help=f"Replaces the whole list. {SEVERAL}",
+)
 @click.option("--rate", callback=validate_with(RATE), help="such as 100/minute")
 def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Change what an app may call, or how often."""

@@ -32,7 +32,9 @@ UNESCAPED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # as the server takes them from t
 @click.option("--timestamp", help="What X-Timestamp says; now unless given.")
 @click.option("--nonce", help="What X-Nonce says; a new one unless given.")
 @click.option(
-    "--signature", help="What X-Signature says: is it right, and if not, which part differs?"
+    "--signature",
+    help="What X-Signature says: is it right, and if not, which part differs? Needs --timestamp and"
+    " --nonce.",
 )
 def sign(
     verb: str, path: str, app_id: str | None, body: BinaryIO | None, **headers: str | None
@@ -42,6 +44,11 @@ def sign(
     The secret is that of --app; else the variable APP_SECRET's; else it is asked for. It is never
     shown.
     """
+    if headers["signature"] is not None and not (headers["timestamp"] and headers["nonce"]):
+        raise click.UsageError(
+            "--signature needs both --timestamp and --nonce, as they were sent with it: it is made"
+            " with them"
+        )
     url, target = _split_url(path)
     content = body.read() if body else b""
     now = loaded_auth().clock.wall()

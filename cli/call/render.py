@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
+from gateway.catalog.model import Service
+from gateway.catalog.private_addresses import inside_literally
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS
 
 CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def render_request(request: HttpRequest) -> str:
-    """Return the request as it would be sent, below a line that says where to."""
+def render_request(request: HttpRequest, service: Service) -> str:
+    """Return the request as it would be sent, below a line that says where to, and one that says if
+    the service may not have that address.
+    """
     base = urlsplit(request.base_url)
     target = base.path + _show_stars(request.target)
-    lines = [
-        f"# to {base.scheme}://{base.netloc}",
+    host = base.hostname or ""
+    lines = [f"# to {base.scheme}://{base.netloc}"]
+    if not service.allow_private and inside_literally(host):
+        lines.append(
+            f"# would be refused: {host} is no public address; allow_private: true allows it"
+        )
+    lines += [
         f"{request.verb} {target} HTTP/1.1",
         f"Host: {base.netloc}",
     ]
@@ -32,7 +41,11 @@ def _render_body(body: bytes) -> str:
     """Return text as it is; bytes that are no text, or that a terminal would act on, as
     ``\\x00``.
     """
-    text = _show_stars(body.decode("utf-8", "backslashreplace"))
+    return escape_controls(_show_stars(body.decode("utf-8", "backslashreplace")))
+
+
+def escape_controls(text: str) -> str:
+    """Write the characters that a terminal would act on as ``\\x00``."""
     return CONTROL_CHARACTER.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 

@@ -18,7 +18,7 @@ from api.context import app_state
 from api.http.error_response import describe_error
 from api.http.responses import build_envelope
 from cli.call.params import read_data, read_params
-from cli.call.render import render_request
+from cli.call.render import escape_controls, render_request
 from cli.loading import loaded_gateway
 from cli.output import print_json
 from gateway import Call, Caller, Gateway, GatewayError
@@ -68,12 +68,23 @@ def run_call(service: str, method: str, params: tuple[str, ...], options: Option
             _print_requests(gateway, call)
             return
         with _open_output(options.output) as file:
-            _write(gateway.call(call), file)
+            _write(call, gateway.call(call), file)
     except GatewayError as error:
         print_json(
             build_envelope(g.request_id, None, error.code, error.message, describe_error(error))
         )
+        if why := _why(call):
+            click.echo(why, err=True)
         raise SystemExit(1) from error
+
+
+def _why(call: Call) -> str:
+    """Return how the last attempt failed, as the call's record has it for admins: that record is
+    the command's own, where no server finds it. Empty where nothing was sent.
+    """
+    attempts = call.trace.attempts
+    reason = attempts[-1].why if attempts else None
+    return f"why: {escape_controls(reason)}" if reason else ""
 
 
 def _refuse_unfit(method: Method, options: Options) -> None:
@@ -82,6 +93,11 @@ def _refuse_unfit(method: Method, options: Options) -> None:
         raise click.UsageError(
             f"{method.full_name} does not stream; leave out --stream, or write stream: true into"
             " its catalog entry"
+        )
+    if options.paginate and method.paginate is None:
+        raise click.UsageError(
+            f"{method.full_name} has no pages to gather; leave out --paginate, or write paginate"
+            " into its catalog entry"
         )
     if not method.streams_body or options.dry_run:
         return
@@ -110,9 +126,10 @@ def _inbound(data: str | None) -> PassthroughRequest:
 
 
 def _print_requests(gateway: Gateway, call: Call) -> None:
-    requests = [render_request(gateway.dry_run(call))]
+    service = gateway.method(call.service, call.method, call.caller).service
+    requests = [render_request(gateway.dry_run(call), service)]
     if token_request := gateway.dry_run_token(call):
-        requests.insert(0, "# first, for a token:\n" + render_request(token_request))
+        requests.insert(0, "# first, for a token:\n" + render_request(token_request, service))
     click.echo(app_state().masker.mask_line("\n\n".join(requests).encode()))
 
 
@@ -141,10 +158,10 @@ def _open_output(output: str | None) -> Iterator[IO[bytes] | None]:
         draft.unlink(missing_ok=True)
 
 
-def _write(result: Result, file: IO[bytes] | None) -> None:
+def _write(call: Call, result: Result, file: IO[bytes] | None) -> None:
     data = result.data
     if isinstance(data, ResponseStream):
-        _write_stream(data, file)
+        _write_stream(call, data, file)
         return
     envelope: Any = {**build_envelope(g.request_id, data), **result.extras.to_dict()}
     if file is None:
@@ -153,7 +170,7 @@ def _write(result: Result, file: IO[bytes] | None) -> None:
         file.write(dump_exactly(envelope, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
-def _write_stream(stream: ResponseStream, file: IO[bytes] | None) -> None:
+def _write_stream(call: Call, stream: ResponseStream, file: IO[bytes] | None) -> None:
     """Write the bytes as they come, until the end; on stdout Ctrl-C ends them, too.
 
     :raises click.ClickException: the stream broke off.
@@ -166,7 +183,8 @@ def _write_stream(stream: ResponseStream, file: IO[bytes] | None) -> None:
             with suppress(KeyboardInterrupt):
                 _print_pieces(stream)
         except GatewayError as error:
-            raise click.ClickException(f"the stream broke off: {error.message}") from error
+            lines = (f"the stream broke off: {error.message}", _why(call))
+            raise click.ClickException("\n".join(filter(None, lines))) from error
 
 
 def _print_pieces(stream: ResponseStream) -> None:

@@ -33,6 +33,12 @@ def call(
     methods = {
         "words": {"http": "GET /", "stream": True},
         "put": {"http": "POST /", "stream": True, "body": "raw"},
+        "ask": {
+            "http": "GET /",
+            "envelope": "wechat",
+            "params": {"to": {"type": "string"}},
+            "mask": ["to"],
+        },
         "send": {
             "http": "POST /send",
             "params": {"to": {"type": "string"}, "text": {"type": "string"}},
@@ -63,6 +69,7 @@ def test_a_stream_that_breaks_off_is_told_beside_it(call: Run, vendor: Wire) -> 
         done.stderr
         == "Error: the stream broke off: The service answered something other than what was agreed;"
         " tell the admin, to whom GET /api/v1/calls/<request_id> says what.\n"
+        "why: cut short\n"
     )
 
 
@@ -70,6 +77,7 @@ def test_a_stream_that_does_not_begin_is_an_answer_like_any(call: Run, vendor: W
     vendor.answers[0] = answer(b"", "503 Away")
     done = call("words")
     assert (json.loads(done.stdout)["code"], done.exit_code) == (-1004, 1)
+    assert done.stderr == "why: HTTP 503\n"
 
 
 def test_an_upload_without_its_file_is_not_begun(call: Run, vendor: Wire) -> None:
@@ -129,3 +137,23 @@ def test_stream_is_refused_where_nothing_streams(call: Run, vendor: Wire) -> Non
     done = call("send", "--stream", "to=mei")
     assert (done.exit_code, vendor.heard) == (2, [])
     assert "s.send does not stream" in done.stderr
+
+
+def test_pages_are_refused_where_there_are_none(call: Run, vendor: Wire) -> None:
+    done = call("send", "--paginate", "to=mei")
+    assert (done.exit_code, vendor.heard) == (2, [])
+    assert "s.send has no pages to gather; leave out --paginate" in done.stderr
+
+
+def test_why_a_service_said_no_is_told_beside_the_answer_masked_and_fit_for_a_terminal(
+    call: Run, vendor: Wire
+) -> None:
+    vendor.answers[0] = answer(b'{"errcode": 40003, "errmsg": "invalid \\u009b2J mei"}')
+    done = call("ask", "to=mei")
+    assert (json.loads(done.stdout)["code"], done.exit_code) == (-1006, 1)
+    assert done.stderr == "why: HTTP 200, vendor code 40003: invalid \\x9b2J ****\n"
+
+
+def test_a_call_that_was_not_sent_has_no_reason_of_a_services(call: Run, vendor: Wire) -> None:
+    done = call("send", "too=mei")
+    assert (done.stderr, done.exit_code, vendor.heard) == ("", 1, [])

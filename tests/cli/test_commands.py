@@ -70,6 +70,8 @@ def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(
         (["app", "create", "a shop", "--allow", "maps"], 2, "1 to 64 letters"),
         (["app", "create", "shop2"], 2, "--allow"),
         (["app", "create", "shop2", "--allow", "a.b.c"], 2, "service.method"),
+        (["app", "create", "shop2", "--allow", "a, b"], 2, "times: --allow 'a' --allow 'b'"),
+        (["app", "set", "shop", "--allow", "a,b"], 2, "times: --allow 'a' --allow 'b'"),
         (["app", "create", "shop2", "--allow", "maps", "--rate", "often"], 2, "100/minute"),
         (["db", "upgrade", "9999"], 1, "9999"),
     ],
@@ -186,7 +188,7 @@ def test_an_app_is_made_beside_a_wrong_catalog(settings: Settings, tmp_path: Pat
     app = create_app(replace(settings, catalog=str(wrong)), serves=False)
     made = app.test_cli_runner().invoke(args=["app", "create", "shop", "--allow", "maps"])
     assert (made.exit_code, "secret: " in made.stdout) == (0, True), made.output
-    assert "warning: there is no good catalog" in made.stderr
+    assert "warning: there is no good catalog; a server that runs goes on with its" in made.stderr
     assert "version: missing" in made.stderr
 
 

@@ -191,3 +191,17 @@ def test_a_text_may_look_like_json(make: Callable[..., Any]) -> None:
     run = make({"type": "none"}, {"send": {"http": "POST /anything", "params": params}})
     printed = run("send", 'content={"text":"hi"}', 'more={"a":1}', "--dry-run")
     assert json.loads(printed.splitlines()[-1]) == {"content": '{"text":"hi"}', "more": {"a": 1}}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_address_that_the_call_would_be_refused_to_is_told(
+    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, allowed: bool
+) -> None:
+    file = tmp_path / "catalog.yaml"
+    service = {"base_url": "http://127.0.0.1:9", "methods": {"m": METHODS["bare"]}}
+    service["allow_private"] = allowed
+    file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+    runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
+    printed = runner.invoke(args=["call", "s", "m", "--dry-run"]).stdout
+    line = "# would be refused: 127.0.0.1 is no public address; allow_private: true allows it"
+    assert (line in printed.splitlines()) is not allowed

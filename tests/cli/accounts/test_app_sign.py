@@ -178,6 +178,9 @@ def test_without_a_secret_anywhere_it_is_asked_for_and_not_shown(app: Flask) -> 
         (["GET", "/me", "--nonce", "short"], "8 to 64 characters"),
         (["GET", "/me", "--timestamp", STAMP], "-2005"),
         (["GET", "/me", "--body", "none.json"], "none.json"),
+        (["GET", "/me", "--signature", "0" * 64], "needs both --timestamp and --nonce"),
+        (["GET", "/me", "--signature", "0" * 64, "--nonce", NONCE], "needs both --timestamp"),
+        (["GET", "/me", "--signature", "0" * 64, "--timestamp", STAMP], "needs both --timestamp"),
     ],
 )
 def test_what_the_server_would_refuse_is_said(run: Run, words: list[str], says: str) -> None:
