@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from api.auth.app_secrets import SealState
+from api.auth.app_secrets import AppSecrets, SealState
 from api.context import app_state
 from cli.accounts import loaded_auth, record_act, report_database_errors
 from cli.output import AS_JSON, print_json
@@ -25,24 +26,41 @@ MEANINGS: dict[SealState, str] = {
 }
 
 
+class SealStates(NamedTuple):
+    """How much is sealed under which key, and whose cannot be opened."""
+
+    counts: Counter[SealState]
+    lost_apps: list[str]
+    lost_services: list[str]
+
+    @classmethod
+    def read(cls, session: Session, app_secrets: AppSecrets) -> SealStates:
+        """:raises SQLAlchemyError: the database does not answer."""
+        state = app_secrets.state
+        apps = session.scalars(select(App).order_by(App.app_id))
+        app_states = [(app.app_id, state(app.secret)) for app in apps]
+        connection_states = [
+            (connection.service, state(sealed))
+            for connection in session.scalars(_sealed_connections())
+            for sealed in (connection.refresh_token, connection.access_token)
+            if sealed
+        ]
+        return cls(
+            Counter(kind for _, kind in app_states + connection_states),
+            [name for name, kind in app_states if kind == "lost"],
+            sorted({name for name, kind in connection_states if kind == "lost"}),
+        )
+
+
 @secrets_cli.command("status")
 @AS_JSON
 def status(as_json: bool) -> None:
     """Count what is sealed by the key that seals it; exit status 1 if something is lost."""
     with report_database_errors(""), app_state().database.read_session() as session:
-        apps = session.scalars(select(App).order_by(App.app_id)).all()
-        connections = session.scalars(_sealed_connections()).all()
-    state = loaded_auth().app_secrets.state
-    app_states = [(app.app_id, state(app.secret)) for app in apps]
-    connection_states = [
-        (connection.service, state(sealed))
-        for connection in connections
-        for sealed in (connection.refresh_token, connection.access_token)
-        if sealed
-    ]
-    counts = Counter(kind for _, kind in app_states + connection_states)
-    unreadable_apps = [name for name, kind in app_states if kind == "lost"]
-    unreadable_services = sorted({name for name, kind in connection_states if kind == "lost"})
+        states = SealStates.read(session, loaded_auth().app_secrets)
+    counts = states.counts
+    unreadable_apps = states.lost_apps
+    unreadable_services = states.lost_services
     if as_json:
         names = {"lost_apps": unreadable_apps, "lost_services": unreadable_services}
         print_json({**{kind: counts[kind] for kind in MEANINGS}, **names})

@@ -10,7 +10,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.doctor.finding import Finding, ok, problem, warning
+from api.auth.app_secrets import AppSecrets
+from cli.doctor.finding import OK, Finding, ok, problem, warning
+from cli.secrets import SealStates
 from config import Settings
 from models.database import Database
 from models.database.revisions import head_revision, revision_exists, revision_of
@@ -29,7 +31,10 @@ def database_findings(settings: Settings) -> Iterator[Finding]:
         yield _away(error)
         return
     try:
-        yield _revision_finding(database)
+        revision = _revision_finding(database)
+        yield revision
+        if revision.level == OK:
+            yield from _secret_findings(database, settings)
         if database.engine.url.get_backend_name() == "postgresql":
             yield _database_clock(database)
     except SQLAlchemyError as error:
@@ -57,6 +62,27 @@ def _revision_finding(database: Database) -> Finding:
     if trouble := database.write_problem():
         return problem("database", trouble, "let this user write there, or make room")
     return ok("database", f"{database.engine.url.get_backend_name()} at revision {revision}")
+
+
+def _secret_findings(database: Database, settings: Settings) -> Iterator[Finding]:
+    """Say whose secrets and tokens no key opens."""
+    with database.read_session() as session:
+        states = SealStates.read(session, AppSecrets(settings))
+    advice = "put the key that sealed them into SECRETS_PREVIOUS_KEYS, or "
+    if states.lost_apps:
+        yield problem(
+            "secrets",
+            f"no key opens those of these apps, so they cannot sign: {', '.join(states.lost_apps)}",
+            f"{advice}give each a new secret: postern app rotate APPID",
+        )
+    if states.lost_services:
+        yield problem(
+            "secrets",
+            f"no key opens the tokens of these services: {', '.join(states.lost_services)}",
+            f"{advice}connect each again: postern connect SERVICE",
+        )
+    if states.counts and not states.counts["lost"]:
+        yield ok("secrets", "a key opens every one that is sealed")
 
 
 def _database_clock(database: Database) -> Finding:

@@ -121,3 +121,27 @@ def test_people_read_a_line_for_each_and_a_total(fresh: Installation) -> None:
     assert "problem  database: has no tables\n         -> run: postern db upgrade\n" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("1 problem, ")
     assert "shop" not in done.stdout
+
+
+def test_secrets_that_no_key_opens_are_told_with_whose_they_are(fresh: Installation) -> None:
+    fresh.run("db", "upgrade")
+    keys = ("a key for secrets, 32 bytes or more", "another key for it, 32 bytes or more")
+    made = fresh.run("app", "create", "shop", "--allow", "maps", SECRETS_KEY=keys[0])
+    assert made.returncode == 0, made.stderr
+
+    def told(key: str) -> list[list[str]]:
+        done = fresh.run("doctor", "--offline", "--json", PORT="0", SECRETS_KEY=key)
+        return [
+            [line["level"], line["message"], line["todo"]]
+            for line in json.loads(done.stdout)
+            if line["check"] == "secrets"
+        ]
+
+    assert told(keys[0]) == [["ok", "a key opens every one that is sealed", ""]]
+    (lost,) = told(keys[1])
+    assert lost == [
+        "problem",
+        "no key opens those of these apps, so they cannot sign: shop",
+        "put the key that sealed them into SECRETS_PREVIOUS_KEYS, or give each a new secret:"
+        " postern app rotate APPID",
+    ]
