@@ -109,14 +109,17 @@ class Routes(Map):
     def near(self, path: str) -> list[str]:
         """Return the addresses that a path without a route may have been meant for; few or none.
 
-        They go on where it ends, lack nothing but the version in front, or are written alike.
+        They end as it does, go on where it ends, lack nothing but the version in front, or are
+        written alike.
         """
         parts = path.split("/")
-        likely = [
-            "/".join(address)
+        ending = [address for address in self._addresses if _ends(address, parts)]
+        others = [
+            address
             for address in self._addresses
             if _begins(address, parts) or _equals(address, _VERSION + parts[1:])
         ]
+        likely = list(map("/".join, ending + others))
         if 0 < len(likely) <= MAX_NEAR_ADDRESSES:
             return likely
         texts = map("/".join, self._addresses)
@@ -133,6 +136,17 @@ class Routes(Map):
 
 def _begins(address: Sequence[str], parts: Sequence[str]) -> bool:
     return len(parts) < len(address) and _equals(address[: len(parts)], parts)
+
+
+def _ends(address: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether an address has more between the version and what the path has after it."""
+    start = len(_VERSION)
+    rest = parts[start:]
+    return (
+        parts[:start] == _VERSION
+        and 0 < len(rest) < len(address) - start
+        and address[-len(rest) :] == rest
+    )
 
 
 def _equals(address: Sequence[str], parts: Sequence[str]) -> bool:

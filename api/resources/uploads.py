@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from api.auth.wiring import auth_services
@@ -12,8 +12,10 @@ from api.context import app_state
 from api.errors import TooLarge
 from api.http.bodies import iter_body
 from api.http.bodies.multipart import PartHead, form_boundary, read_form
-from gateway.errors import fields_error
+from gateway.errors import InvalidParams, fields_error
 from schemas.documents import FileIn
+
+MISSING = "Missing data for required field."  # as schemas say it
 
 _file_schema = FileIn()
 
@@ -31,8 +33,11 @@ def read_file(boundary: bytes, max_bytes: int, write: Callable[[bytes], int]) ->
     head: dict[str, Any] | None = None
     size = 0
     digest = hashlib.sha256()
-    for piece in read_form(iter_body(app_state().settings.max_upload), boundary):
+    form = read_form(iter_body(app_state().settings.max_upload), boundary)
+    for piece in form:
         if isinstance(piece, PartHead):
+            if piece.name != "file":
+                raise _unknown_field(piece.name, head is not None or _has_file(form))
             head = _check_head(piece, head)
             continue
         size += len(piece)
@@ -42,13 +47,27 @@ def read_file(boundary: bytes, max_bytes: int, write: Callable[[bytes], int]) ->
         write(piece)
         auth_services().clock.sleep(0)  # or a fast sender would hold up the other greenlets
     if head is None:
-        raise fields_error("file", ["Missing data for required field."])
+        raise fields_error("file", [MISSING])
     return {**head, "size": size, "sha256": digest.hexdigest()}
 
 
+def _has_file(rest: Iterator[PartHead | bytes]) -> bool:
+    """Return whether the rest of a form has a file; it is read to find out, and not kept."""
+    for piece in rest:
+        if isinstance(piece, PartHead) and piece.name == "file":
+            return True
+        auth_services().clock.sleep(0)
+    return False
+
+
+def _unknown_field(name: str, has_file: bool) -> InvalidParams:
+    fields = {name: ["Unknown field."]}
+    if not has_file:
+        fields["file"] = [MISSING]
+    return InvalidParams(fields=fields)
+
+
 def _check_head(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]:
-    if head.name != "file":
-        raise fields_error(head.name, ["Unknown field."])
     if before is not None:
         raise fields_error("file", ["Given more than once."])
     if head.filename is None:
