@@ -256,8 +256,8 @@ class Watcher:
         if key:
             place = f"{place}, {key}"
         summary = f"{self.source.label}: {place} is wrong"
-        if len(error.problems) > 1:
-            summary += f" and {len(error.problems) - 1} more problems"
+        if more := len(error.problems) - 1:
+            summary += f" and {more} more problem{'s' * (more != 1)}"
         return summary, str(error)
 
 

@@ -155,6 +155,9 @@ def test_what_readyz_says_quotes_nothing_of_the_text_and_no_address(
     ).run()
     assert "hunter22" in watched.problems[0]
     assert watched.watcher.state.error == "consul: line 4, services.s.envelope is wrong"
+    two = "version: 1\nservices:\n  s: {base_url: x, base_ulr: x}\n"
+    watched = start_watched(catalog(), two).run()
+    assert watched.watcher.state.error.endswith("services.s.base_ulr is wrong and 1 more problem")
     watched = start_watched(catalog(), AWAY).run()
     assert "10.0.0.5" in watched.problems[0]
     assert watched.watcher.state.error == "consul cannot be asked"
