@@ -5,6 +5,7 @@ import { away, fill, h, labelled, say } from "./dom.js";
 import { t, translatePage } from "./texts.js";
 
 const EVERY = 2000; // ms
+const RELOAD_EVERY = 60_000; // ms, at most
 const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
 const main = document.getElementById("main");
 let drawn = 0; // which drawing is the newest
@@ -84,11 +85,18 @@ async function once(place, draw, number) {
     return again === true;
   } catch (error) {
     if (number !== drawn || !loggedIn()) return false;
-    if (error instanceof SyntaxError) location.reload(); // a module of a later release than those that are loaded
+    if (error instanceof SyntaxError) reload(); // a module of a later release than those that are loaded
     place.querySelector(":scope > .away")?.remove();
     place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? away(error) : t("Postern does not answer; trying again.")));
     return true;
   }
+}
+
+/** Load all modules anew, but not over and over where that does not help. */
+function reload() {
+  if (Date.now() < Number(sessionStorage.getItem("reloaded")) + RELOAD_EVERY) return;
+  sessionStorage.setItem("reloaded", String(Date.now()));
+  location.reload();
 }
 
 function drawLogin(why = "") {
