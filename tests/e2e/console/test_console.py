@@ -573,6 +573,23 @@ def test_a_page_whose_module_did_not_come_is_drawn_once_it_comes(visit) -> None:
     expect(page.get_by_role("heading", name="Users", level=1)).to_be_visible()
 
 
+def test_modules_of_another_release_reload_the_page_but_not_over_and_over(visit) -> None:
+    seen = visit()
+    page = log_in(seen)
+    newer = 'import { newer } from "./dom.js"; export const drawUsers = newer;'
+    page.route(
+        "**/admin.js", lambda route: route.fulfill(body=newer, content_type="text/javascript")
+    )
+    with page.expect_event("load"):
+        page.get_by_role("link", name="Users").click()
+    loads: list[str] = []
+    page.on("load", lambda loaded: loads.append(loaded.url))
+    expect(page.get_by_role("alert")).to_have_text("Postern does not answer; trying again.")
+    page.get_by_role("link", name="Catalog").click()
+    expect(page.get_by_role("heading", name="Catalog", level=1)).to_be_visible()
+    assert not loads
+
+
 def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
     visit, live: Live
 ) -> None:
