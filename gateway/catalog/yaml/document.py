@@ -6,16 +6,22 @@ document.stop_if_wrong()
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.catalog.notes import Note
 from gateway.catalog.yaml.folder import FilePart
+from gateway.masking import STARS, is_secret_name
 
 Path_ = tuple[str | int, ...]
 #: The key that something is to be noted of, and what.
 Advice = tuple[Path_, str]
+
+#: Whose keys have a secret in them where the space after the colon, maybe full-width, is missing.
+_SECRET_PLACES = frozenset({"auth", "headers", "query"})
+_VALUE = re.compile(r"(?<=[:=\uff1a]).+", re.S)
 
 
 class DocumentError(ValueError):
@@ -101,7 +107,12 @@ class YamlDocument:
 
 
 def _dotted(path: Path_) -> str:
-    return ".".join(map(str, path))
+    """Return a key as anybody may read it: ``token:****`` of ``token:hunter2``, to YAML one key."""
+    in_secret_place = not _SECRET_PLACES.isdisjoint(path)
+    return ".".join(
+        _VALUE.sub(STARS, name) if in_secret_place or is_secret_name(name) else name
+        for name in map(str, path)
+    )
 
 
 def flatten_messages(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:

@@ -593,3 +593,20 @@ def test_a_fixed_answer_of_another_shape_than_returns_is_noted() -> None:
     text = METHOD + "        returns: {type: array}\n        fallback: {static: null}\n"
     (note,) = load_catalog(text, "services.yaml", {}).notes
     assert str(note) == f"{M}.fallback.static: not as returns says: data: Field may not be null."
+
+
+@pytest.mark.parametrize(
+    ("addition", "key"),
+    [
+        ("auth: {type: bearer, token:hunter2}", f"{S}.auth.token:****"),
+        ("headers: {X-A:hunter2}", f"{S}.headers.X-A:****"),
+        ("query: {a=hunter2: }", f"{S}.query.a=****"),
+        ("password:hunter2: 1", f"{S}.password:****"),
+        ("note:5: 1", f"{S}.note:5"),
+    ],
+)
+def test_a_secret_that_its_key_took_in_is_not_told(addition: str, key: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(TOP + "    " + addition, "services.yaml", {})
+    assert key in [each for _, each, _ in caught.value.problems]
+    assert "hunter2" not in str(caught.value)
