@@ -7,27 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from itertools import islice
 
 from gateway.catalog.yaml.folder import split_files
 from gateway.sources.masked_text import mask_lines
 
 CONTEXT_LINES = 3
-MAX_COMPARED_LINES = 5000  # of one file, where it begins to differ: the time grows with the square
+MAX_COMPARED_LINES = 2000  # of one file, where it begins to differ: the time grows with the cube
 MAX_DIFF_LINES = 500
 MAX_LINE_CHARACTERS = 300
+MORE = "… and more"
 
 
 def diff_catalogs(old: str, new: str, name: str) -> str:
     """Return a unified diff of two texts, each a file's or a folder's; bounded in its length."""
     before = _files(old, name)
     after = _files(new, name)
-    lines = [
+    differing = (
         line
         for file in sorted({*before, *after})
         for line in _diff_file(file, before.get(file, ""), after.get(file, ""))
-    ]
+    )
+    lines = list(islice(differing, MAX_DIFF_LINES + 1))  # the other files are not compared
     if len(lines) > MAX_DIFF_LINES:
-        lines = [*lines[:MAX_DIFF_LINES], "… and more"]
+        lines = [*lines[:MAX_DIFF_LINES], MORE]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -42,13 +45,22 @@ def _diff_file(name: str, old_text: str, new_text: str) -> Iterator[str]:
     new = new_text.splitlines()
     start = _count_equal(old, new)
     skipped = max(0, start - CONTEXT_LINES)
-    window = slice(skipped, skipped + MAX_COMPARED_LINES)
-    shown_old = mask_lines(old[: window.stop])
-    shown_new = mask_lines(new[: window.stop])
+    # What both end with would be compared in vain.
+    left_out = max(0, _count_equal(old[start:][::-1], new[start:][::-1]) - CONTEXT_LINES)
+    end = skipped + MAX_COMPARED_LINES
+    both_go_on = end < min(len(old), len(new)) - left_out
+    old = old[: min(len(old) - left_out, end)]
+    new = new[: min(len(new) - left_out, end)]
+    shown_old = mask_lines(old)
+    shown_new = mask_lines(new)
     yield f"--- {name} (serving)"
     yield f"+++ {name}"
-    matcher = SequenceMatcher(None, old[window], new[window], autojunk=False)
+    matcher = SequenceMatcher(None, old[skipped:], new[skipped:])  # none of what stands everywhere
     for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
+        if both_go_on and group[-1][0] in ("insert", "delete"):
+            group.pop()  # the other text has these lines where it is not compared
+            if len(group) == 1:  # what both have before them
+                continue
         first, last = group[0], group[-1]
         old_lines = f"{first[1] + skipped + 1},{last[2] - first[1]}"
         new_lines = f"{first[3] + skipped + 1},{last[4] - first[3]}"
@@ -59,6 +71,8 @@ def _diff_file(name: str, old_text: str, new_text: str) -> Iterator[str]:
             else:
                 yield from _marked("-", shown_old[skipped + old_from : skipped + old_to])
                 yield from _marked("+", shown_new[skipped + new_from : skipped + new_to])
+    if both_go_on:
+        yield MORE
 
 
 def _count_equal(old: list[str], new: list[str]) -> int:

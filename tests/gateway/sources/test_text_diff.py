@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from gateway.catalog.yaml.folder import join_files
 from gateway.sources.masked_text import mask_lines
-from gateway.sources.text_diff import MAX_DIFF_LINES, diff_catalogs
+from gateway.sources.text_diff import MAX_DIFF_LINES, MORE, diff_catalogs
 
 SECRET = "hunter2"
 WITH_SECRETS = f"""\
@@ -88,4 +90,19 @@ def test_files_of_a_folder_are_compared_one_by_one() -> None:
 def test_a_difference_is_bounded() -> None:
     old = "".join(f"a{number}: 1\n" for number in range(20_000))
     lines = diff_catalogs(old, old.replace(": 1", ": 2"), "services.yaml").splitlines()
-    assert (len(lines), lines[-1]) == (MAX_DIFF_LINES + 1, "… and more")
+    assert (len(lines), lines[-1]) == (MAX_DIFF_LINES + 1, MORE)
+
+
+def test_lines_that_stand_everywhere_take_no_time() -> None:
+    old = "".join(f"a{number}: 1\ntype: string\n" for number in range(5000))
+    began = time.process_time()
+    diff_catalogs(old, old.replace("a", "b"), "services.yaml")
+    assert time.process_time() - began < 5  # and minutes if each were paired with each
+
+
+def test_lines_that_one_has_more_at_its_beginning_are_not_missing_where_the_other_is_cut() -> None:
+    old = "".join(f"a{number}: 1\n" for number in range(10_000))
+    new = "b: 1\n" * 5 + old
+    for changed, end in ((new, []), (new.replace("a9000:", "c:"), [MORE])):
+        lines = diff_catalogs(old, changed, "services.yaml").splitlines()[2:]
+        assert lines == ["@@ -1,3 +1,8 @@", *["+b: 1"] * 5, " a0: 1", " a1: 1", " a2: 1", *end]
