@@ -14,13 +14,16 @@ from gateway.signers import is_secret
 _AUTH = "auth"
 #: Whose texts are all sent, so that any may be a secret.
 _SENT = frozenset({"headers", "query"})
+#: What else an auth calls a secret; ``auth`` itself may be spelled wrong, or stand in an anchor.
+_SECRET_KEYS = frozenset({"value", "service_account"})
+_PEM = re.compile(r"-----(BEGIN|END) [A-Z ]*PRIVATE KEY")
 #: What a value stands after; a wrong file may lack the space, or have another sign.
-_NAME = re.compile(r"""([\w.-]+|"[^"]*"|'[^']*')\s*[:=](?!//)\s*""")
-_VARIABLE = re.compile(r"""["']?\$\{([A-Za-z_]\w*|file:[^}]*)\}["']?(?=\s*([,}\]#]|$))""")
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+_NAME = re.compile(r"""((?<![\w.-])[\w.-]++|"[^"]*"|'[^']*')\s*[:=\uff1a](?!//)\s*""")
+_VARIABLE = re.compile(r"""["']?\$\{([A-Za-z_]\w*|file:[^}]*)\}["']?(?=\s*([,}\]]|$))""")
+_USER_INFO = re.compile(r"(?<=://)[^\s\"',]{1,200}@")  # a wrong one may have a / or an @
 _KEY_IN_QUERY = re.compile(r"""(?<=[?&])([\w.-]*key=)[^&#\s"',}]+""", re.I)
 #: What is long and no word: a key that stands where none is looked for.
-_LONG_TOKEN = re.compile(r"(?<![\w+-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}")
+_LONG_TOKEN = re.compile(r"(?<![\w+=-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}")
 
 
 def mask_lines(lines: Sequence[str]) -> list[str]:
@@ -40,12 +43,18 @@ class _LineMasker:
         self._hidden_indent: int | None = None  # of a key whose value goes on, hidden
         self._block = ""  # auth, headers or query
         self._block_indent = 0
+        self._in_private_key = False
 
     def mask(self, line: str) -> str:
         text = line.lstrip()
         if not text:
             return line
         indent = len(line) - len(text)
+        if self._in_private_key and ":" not in line:  # pasted, and indented in any way
+            self._in_private_key = "-----END" not in line
+            return line[:indent] + STARS
+        marks = _PEM.findall(line)
+        self._in_private_key = marks[-1:] == ["BEGIN"]
         if self._hidden_indent is not None:
             is_item = text.startswith("-") and indent == self._hidden_indent
             if indent > self._hidden_indent or is_item:
@@ -64,6 +73,8 @@ class _LineMasker:
             if not self._block and (name == _AUTH or name in _SENT):
                 self._block = name
                 self._block_indent = indent
+                if line[match.end() :][:1] not in ("", "{", "&", "*", "#"):
+                    return line[: match.end()] + STARS  # no mapping, so that it is wrong
             elif self._is_secret(name) and not _VARIABLE.match(line, match.end()):
                 value = line[match.end() :].strip()
                 is_comment = line.lstrip().startswith("#")
@@ -80,4 +91,4 @@ class _LineMasker:
     def _is_secret(self, name: str) -> bool:
         if self._block == _AUTH:
             return is_secret(name)
-        return self._block in _SENT or is_secret_name(name)
+        return self._block in _SENT or name in _SECRET_KEYS or is_secret_name(name)

@@ -39,7 +39,20 @@ services:
       api_key = {SECRET}
       # password: {SECRET}
       x: AKIAIOSFODNN7EXAMPLE1234567
+    egress_proxy: http://bob:{SECRET}/@{SECRET}@proxy.example
+    b: {{x: ${{X}}, token: ${{TOKEN}}#{SECRET}}}
+    access_token: ${{TOKEN}}  # was {SECRET}
+    password\uff1a{SECRET}
     timeout: 5
+    auth: {SECRET}
+    headers: [{SECRET}]
+    auht: {{type: api_key, value: {SECRET}}}
+    tls:
+      key: |
+-----BEGIN RSA PRIVATE KEY-----
+{SECRET}
+-----END RSA PRIVATE KEY-----
+      ca: /etc/ca.pem
 """
 
 
@@ -52,7 +65,7 @@ def test_no_secret_that_is_spelled_out_is_shown_in_a_right_text_or_a_wrong_one()
 def test_what_is_no_secret_stays_readable() -> None:
     masked = [line.strip() for line in mask_lines(WITH_SECRETS.splitlines())]
     for line in (
-        "type: app_secret", "app_id: nobody", "token_url: /cgi-bin/token", "X-B: ${X_B}", "timeout: 5",
+        "type: app_secret", "app_id: nobody", "token_url: /cgi-bin/token", "X-B: ${X_B}", "timeout: 5", "ca: /etc/ca.pem",
         "get_token: {http: GET /token, params: {access_token: {type: string}}}",
     ):  # fmt: skip
         assert line in masked
@@ -85,6 +98,12 @@ def test_files_of_a_folder_are_compared_one_by_one() -> None:
         "--- b.yaml (serving)", "+++ b.yaml", "-b: 1", "+b: 2",
         "--- c.yaml (serving)", "+++ c.yaml", "+c: 3",
     ]  # fmt: skip
+
+
+def test_a_long_line_takes_no_time() -> None:
+    began = time.process_time()
+    mask_lines(["x: " + "a" * 100_000, "x " + "=" * 100_000, "x: " + "://a" * 25_000])
+    assert time.process_time() - began < 2  # and minutes if each character were a beginning
 
 
 def test_a_difference_is_bounded() -> None:
