@@ -13,6 +13,7 @@ from api.http.blueprint import Blueprint
 from api.http.etags import etag_response
 from api.threads import run_in_thread_within
 from gateway.clock import SystemClock
+from gateway.masking import Masker
 from gateway.sources import open_source
 from gateway.sources.inspection import Inspection, inspect_source
 from gateway.sources.watcher import text_version
@@ -39,7 +40,7 @@ def _inspect(serving_text: str) -> Inspection:
         state.settings.catalog,
         state.settings.environ,
         SystemClock(),
-        state.masker,
+        Masker(),  # of its own: a login for each request would push the tokens in use out of ours
         run_in_thread_within,
     )
     try:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from api.calls import catalog
+from api.context import AppState
 from config import Settings
+from gateway.masking import MAX_TEMPORARY_SECRETS, Masker, Secret
+from gateway.sources.file import File
 
 CATALOG = """\
 version: 1
@@ -82,3 +86,19 @@ def test_a_right_one_that_does_not_serve_yet_is_valid_and_one_that_is_gone_unrea
 @pytest.mark.parametrize("role", ["guest", "user"])
 def test_it_is_for_admins_only(client, tokens, role: str) -> None:
     assert client.get("/api/v1/catalog", headers=tokens[role]).status_code == 403
+
+
+def test_a_login_for_it_pushes_no_token_out_of_what_is_masked(
+    client, tokens, app, file: Path, monkeypatch
+) -> None:
+    masker = AppState.of(app).masker
+    masker.register(Secret("token-of-a-vendor"), temporary=True)
+
+    def log_in_and_open(address: str, env, clock, own_masker: Masker, run_in_thread) -> File:
+        for number in range(MAX_TEMPORARY_SECRETS):
+            own_masker.register(Secret(f"token-of-a-login-{number}"), temporary=True)
+        return File(address, run_in_thread)
+
+    monkeypatch.setattr(catalog, "open_source", log_in_and_open)
+    assert inspect(client, tokens)["state"] == "serving"
+    assert masker.mask_text("token-of-a-vendor") == "****"
