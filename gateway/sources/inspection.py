@@ -18,6 +18,7 @@ from gateway.sources.text_diff import diff_catalogs
 from gateway.sources.watcher import text_version
 
 LOAD_SECONDS = 60.0  # whoever asks is waiting
+MAX_PROBLEMS = 500  # told; each costs time of the worker, and a page has to show them
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def _check(
     try:
         load_catalog(text, label, env)
     except CatalogError as error:
-        problems = tuple(_locate(error, *problem) for problem in error.problems)
+        problems = tuple(_locate(error, *problem) for problem in error.problems[:MAX_PROBLEMS])
+        if more := len(error.problems[MAX_PROBLEMS:]):
+            problems += (Problem(label, 0, "", f"and {more} more problems"),)
     return problems, diff_catalogs(serving_text, text, label)
 
 

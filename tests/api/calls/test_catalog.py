@@ -12,6 +12,7 @@ from api.context import AppState
 from config import Settings
 from gateway.masking import MAX_TEMPORARY_SECRETS, Masker, Secret
 from gateway.sources.file import File
+from gateway.sources.inspection import MAX_PROBLEMS
 
 CATALOG = """\
 version: 1
@@ -67,6 +68,14 @@ def test_all_that_is_wrong_is_told_by_file_line_and_key_with_the_lines_that_diff
     assert "-    auth: {type: bearer, token: ****" in lines
     assert "spelled-out" not in str(found)
     assert "other-secret" not in str(found)
+
+
+def test_of_many_problems_so_many_are_told(client, tokens, file: Path) -> None:
+    inspect(client, tokens)
+    file.write_text(CATALOG + "".join(f"    x{number}: 1\n" for number in range(MAX_PROBLEMS + 7)))
+    problems = inspect(client, tokens)["problems"]
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert problems[-1]["message"] == "and 7 more problems"
 
 
 def test_a_right_one_that_does_not_serve_yet_is_valid_and_one_that_is_gone_unreadable(
