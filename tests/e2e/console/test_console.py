@@ -562,6 +562,25 @@ def test_the_page_of_the_catalog_tells_all_that_is_wrong_and_what_differs(
     expect(page.get_by_role("status").filter(has_text="has what serves")).to_be_visible()
 
 
+def test_a_refused_catalog_is_not_read_anew_because_another_worker_tells_of_it(visit) -> None:
+    page = log_in(visit())
+    told = 0
+
+    def tell_as_another(route) -> None:
+        nonlocal told
+        told += 1
+        answer = route.fetch().json()
+        answer["data"]["catalog"] |= {"error": "line 1 is wrong", "reloads": told}
+        route.fulfill(json=answer)
+
+    page.route("**/api/v1/status", tell_as_another)
+    reads: list[str] = []
+    page.on("request", lambda each: reads.append(each.url) if "/v1/catalog" in each.url else None)
+    page.get_by_role("link", name="Catalog", exact=True).click()
+    expect(page.get_by_text("worker that answers: 4")).to_be_visible(timeout=20_000)
+    assert len(reads) == 1
+
+
 def test_a_page_whose_module_did_not_come_is_drawn_once_it_comes(visit) -> None:
     seen = visit()
     seen.expected += ["ERR_FAILED", "Failed to load resource"]
