@@ -1,6 +1,7 @@
 """The apps that may sign, kept in memory: a signed request asks the database for none of them.
 
-All are read at once, so that finding no such app takes as long as finding one.
+All are read at once, and the one that a refused signature names, once more: finding no such app
+takes as long as finding one, but for some twenty microseconds.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class AppRegistry:
         return self._current_snapshot().apps.get(app_id)
 
     def read(self, app_id: str) -> RegisteredApp | None:
-        """Return the app of this id as it is now; the next `get` knows it, too.
+        """Return the app of this id as it is now; `get` knows it, too, a second later at most.
 
         :raises SQLAlchemyError: the database does not answer.
         """

@@ -44,7 +44,13 @@ def _inspect(serving_text: str) -> Inspection:
         run_in_thread_within,
     )
     try:
-        return inspect_source(source, serving_text, state.settings.environ, run_in_thread_within)
+        return inspect_source(
+            source,
+            serving_text,
+            state.settings.environ,
+            state.masker.mask_text,
+            run_in_thread_within,
+        )
     finally:
         source.close()
 
@@ -52,6 +58,7 @@ def _inspect(serving_text: str) -> Inspection:
 def _mask(inspection: Inspection) -> dict[str, Any]:
     mask = app_state().masker.mask_text
     problems = [
-        {**asdict(problem), "message": mask(problem.message)} for problem in inspection.problems
+        {**asdict(problem), "key": mask(problem.key), "message": mask(problem.message)}
+        for problem in inspection.problems
     ]
     return {**asdict(inspection), "problems": problems, "diff": mask(inspection.diff)}

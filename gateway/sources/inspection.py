@@ -1,12 +1,12 @@
 """What a catalog's source has now, beside what serves: its problems, and the lines that differ.
 
-inspection = inspect_source(source, watcher.text, os.environ)
+inspection = inspect_source(source, watcher.text, os.environ, masker.mask_text)
 inspection.state  # "refused"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,11 +52,13 @@ def inspect_source(
     source: Source,
     serving_text: str,
     env: Mapping[str, str],
+    mask: Callable[[str], str],
     run_in_thread: ThreadRunner = run_with_timeout,
 ) -> Inspection:
     """Read the source now, check what it has and compare that with the text that serves.
 
     :param source: one that no watcher waits for.
+    :param mask: takes the secrets in use out of what is told.
     """
     try:
         text = source.read()
@@ -65,7 +67,7 @@ def inspect_source(
     version = text_version(text)
     if text == serving_text:
         return Inspection(source.label, "serving", version)
-    check = partial(_check, text, source.label, env, serving_text)
+    check = partial(_check, text, source.label, env, serving_text, mask)
     try:
         problems, diff = run_in_thread(check, LOAD_SECONDS)
     except TimeoutError:
@@ -80,7 +82,11 @@ def _unreadable(source: Source, message: str) -> Inspection:
 
 
 def _check(
-    text: str, label: str, env: Mapping[str, str], serving_text: str
+    text: str,
+    label: str,
+    env: Mapping[str, str],
+    serving_text: str,
+    mask: Callable[[str], str],
 ) -> tuple[tuple[Problem, ...], str]:
     """Return the problems of a text, and how it differs from the one that serves."""
     problems: tuple[Problem, ...] = ()
@@ -90,7 +96,7 @@ def _check(
         problems = tuple(_locate(error, *problem) for problem in error.problems[:MAX_PROBLEMS])
         if more := len(error.problems[MAX_PROBLEMS:]):
             problems += (Problem(label, 0, "", f"and {more} more problems"),)
-    return problems, diff_catalogs(serving_text, text, label)
+    return problems, diff_catalogs(serving_text, text, label, mask)
 
 
 def _locate(error: CatalogError, number: int, key: str, message: str) -> Problem:

@@ -5,7 +5,7 @@ print(diff_catalogs(serving_text, refused_text, "services.yaml"))
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
 from itertools import islice
 
@@ -19,14 +19,17 @@ MAX_LINE_CHARACTERS = 300
 MORE = "… and more"
 
 
-def diff_catalogs(old: str, new: str, name: str) -> str:
-    """Return a unified diff of two texts, each a file's or a folder's; bounded in its length."""
+def diff_catalogs(old: str, new: str, name: str, mask: Callable[[str], str] = str) -> str:
+    """Return a unified diff of two texts, each a file's or a folder's; bounded in its length.
+
+    :param mask: takes the secrets in use out of a line.
+    """
     before = _files(old, name)
     after = _files(new, name)
     differing = (
         line
         for file in sorted({*before, *after})
-        for line in _diff_file(file, before.get(file, ""), after.get(file, ""))
+        for line in _diff_file(file, before.get(file, ""), after.get(file, ""), mask)
     )
     lines = list(islice(differing, MAX_DIFF_LINES + 1))  # the other files are not compared
     if len(lines) > MAX_DIFF_LINES:
@@ -38,7 +41,9 @@ def _files(text: str, name: str) -> dict[str, str]:
     return {file.name: file.text for file in split_files(text)} or {name: text}
 
 
-def _diff_file(name: str, old_text: str, new_text: str) -> Iterator[str]:
+def _diff_file(
+    name: str, old_text: str, new_text: str, mask: Callable[[str], str]
+) -> Iterator[str]:
     if old_text == new_text:
         return
     old = old_text.splitlines()
@@ -51,8 +56,8 @@ def _diff_file(name: str, old_text: str, new_text: str) -> Iterator[str]:
     both_go_on = end < min(len(old), len(new)) - left_out
     old = old[: min(len(old) - left_out, end)]
     new = new[: min(len(new) - left_out, end)]
-    shown_old = mask_lines(old)
-    shown_new = mask_lines(new)
+    shown_old = list(map(mask, mask_lines(old)))  # before they are cut
+    shown_new = list(map(mask, mask_lines(new)))
     yield f"--- {name} (serving)"
     yield f"+++ {name}"
     matcher = SequenceMatcher(None, old[skipped:], new[skipped:])  # none of what stands everywhere
