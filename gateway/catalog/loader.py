@@ -138,6 +138,26 @@ class _Loader:
         return SIGNERS[auth["type"]].Settings.secrecy()[str(path[3])]
 
     def _service(self, name: str, settings: dict[str, Any]) -> Service:
+        service = Service(name=name, **self._service_values(name, settings))
+        self.notes.extend(check_public(service))
+        self.notes.extend(check_examples(("services", name), service.params))
+        self.notes.extend(check_registry(self.document, service, self.env))
+        check_hosts(self.document, service, settings)
+        methods = {
+            method: self._method(service, method, settings, own)
+            for method, own in settings.get("methods", {}).items()
+        }
+        check_signed(self.document, service, methods)
+        self.notes.extend(check_callable(service, methods))
+        self.notes.extend(check_durations(self.document, service, methods))
+        return replace(
+            service,
+            methods=MappingProxyType(methods),
+            proxied=self._proxied(service, settings),
+        )
+
+    def _service_values(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return what `Service` holds, but for its name and its methods."""
         urls = settings["base_url"]
         if not isinstance(urls, list):
             urls = [urls]
@@ -167,23 +187,7 @@ class _Loader:
             values["backup_url"] = settings["backup_url"].rstrip("/")
         if proxy := settings.get("egress_proxy", self.defaults.get("egress_proxy")):
             values["egress_proxy"] = read_proxy(proxy)
-        service = Service(name=name, **values)
-        self.notes.extend(check_public(service))
-        self.notes.extend(check_examples(("services", name), service.params))
-        self.notes.extend(check_registry(self.document, service, self.env))
-        check_hosts(self.document, service, settings)
-        methods = {
-            method: self._method(service, method, settings, own)
-            for method, own in settings.get("methods", {}).items()
-        }
-        check_signed(self.document, service, methods)
-        self.notes.extend(check_callable(service, methods))
-        self.notes.extend(check_durations(self.document, service, methods))
-        return replace(
-            service,
-            methods=MappingProxyType(methods),
-            proxied=self._proxied(service, settings),
-        )
+        return values
 
     def _auth(self, service: str, settings: dict[str, Any], base_url: str) -> dict[str, Any]:
         """Return the settings that fit the base URL, with a ``Secret`` for each secret."""

@@ -51,13 +51,13 @@ def _diff_file(
     start = _count_equal(old, new)
     skipped = max(0, start - CONTEXT_LINES)
     # What both end with would be compared in vain.
-    left_out = max(0, _count_equal(old[start:][::-1], new[start:][::-1]) - CONTEXT_LINES)
+    common_end_count = max(0, _count_equal(old[start:][::-1], new[start:][::-1]) - CONTEXT_LINES)
     end = skipped + MAX_COMPARED_LINES
-    both_go_on = end < min(len(old), len(new)) - left_out
-    old = old[: min(len(old) - left_out, end)]
-    new = new[: min(len(new) - left_out, end)]
-    shown_old = list(map(mask, mask_lines(old)))  # before they are cut
-    shown_new = list(map(mask, mask_lines(new)))
+    both_go_on = end < min(len(old), len(new)) - common_end_count
+    old = old[: min(len(old) - common_end_count, end)]
+    new = new[: min(len(new) - common_end_count, end)]
+    masked_old = list(map(mask, mask_lines(old)))  # before they are cut
+    masked_new = list(map(mask, mask_lines(new)))
     yield f"--- {name} (serving)"
     yield f"+++ {name}"
     matcher = SequenceMatcher(None, old[skipped:], new[skipped:])  # none of what stands everywhere
@@ -66,16 +66,17 @@ def _diff_file(
             group.pop()  # the other text has these lines where it is not compared
             if len(group) == 1:  # what both have before them
                 continue
-        first, last = group[0], group[-1]
+        first = group[0]
+        last = group[-1]
         old_lines = f"{first[1] + skipped + 1},{last[2] - first[1]}"
         new_lines = f"{first[3] + skipped + 1},{last[4] - first[3]}"
         yield f"@@ -{old_lines} +{new_lines} @@"
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
-                yield from _marked(" ", shown_new[skipped + new_from : skipped + new_to])
+                yield from _marked(" ", masked_new[skipped + new_from : skipped + new_to])
             else:
-                yield from _marked("-", shown_old[skipped + old_from : skipped + old_to])
-                yield from _marked("+", shown_new[skipped + new_from : skipped + new_to])
+                yield from _marked("-", masked_old[skipped + old_from : skipped + old_to])
+                yield from _marked("+", masked_new[skipped + new_from : skipped + new_to])
     if both_go_on:
         yield MORE
 
