@@ -23,6 +23,7 @@ from gateway.masking import Masker
 from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore
+from server.process import COLLECTOR_THRESHOLDS
 
 SMALL_CATALOG = "as it ships"
 LARGE_CATALOG = "10,000 methods more"
@@ -94,7 +95,7 @@ class Quiet:
 
 def load(text: str) -> Load:
     """Read a catalog, check it, build its chains, with the collector as in gunicorn.conf.py."""
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     clock = SystemClock()
     wall_began = time.perf_counter()
     cpu_began = time.process_time()

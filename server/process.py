@@ -14,8 +14,9 @@ DESCRIPTORS_PER_CALL = 2  # the caller's connection and the service's
 M_MMAP_THRESHOLD = -3  # malloc.h
 #: glibc's own beginning, which it raises to 32 MiB once such blocks have been freed.
 LARGE_BLOCK_BYTES = 131_072
-#: A large catalog loads a third faster than with Python's own, and calls are disturbed less.
-COLLECTOR_THRESHOLDS = (50_000, 20, 50)
+#: A large catalog loads a third faster than with Python's own, and calls are disturbed less; with
+#: a higher first one the cycles that SQLAlchemy and psycopg leave would take megabytes for a while.
+COLLECTOR_THRESHOLDS = (10_000, 20, 50)
 
 
 def tune_memory() -> None:

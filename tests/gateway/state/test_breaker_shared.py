@@ -212,7 +212,8 @@ def test_all_workers_together_send_one_probe_in_open_for(
 def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    slow = worker(timeout={"read": 20}, deadline=60)
+    # The test's clock runs on by 35 s while the probe waits: its time is not over by that.
+    slow = worker(timeout={"read": 120}, deadline=120)
     other = worker(deadline=60)
     open_circuit(slow, box)
     code(other)
@@ -227,7 +228,7 @@ def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
             assert code(other) == -1007
         assert len(box.requests) == before + 1
         box.stop()
-        assert probe.result(30) in (-1003, -1011)  # the test's clock ran on meanwhile
+        assert probe.result(30) == -1003
 
 
 def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_call(
