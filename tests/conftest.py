@@ -124,9 +124,10 @@ def one_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis
 
 @pytest.fixture
 def redis_server(one_redis_server: RedisServer) -> Iterator[RedisServer]:
-    """Running and empty, and waited for until it is paused. The test may pause, kill and start it."""
+    """Running and empty, and waited for unless it is paused. The test may pause, kill and start it."""
     have_patience()
     yield one_redis_server.fresh()
+    one_redis_server.resume()
     have_no_patience()
 
 

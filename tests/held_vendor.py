@@ -1,14 +1,36 @@
-"""A vendor that holds its answer until it is told to give it."""
+"""A vendor that holds its answer until it is told to give it; and how the sandbox does the same."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import patch
 
+from sandbox import Reply, Request, Sandbox
 from tests.ports import free_port
 
 #: In which a test that failed lets it go.
 MAX_HOLD_SECONDS = 120
+
+
+@contextmanager
+def held(box: Sandbox, path: str) -> Iterator[threading.Event]:
+    """Have the sandbox answer requests of this path once the event is set, at the block's end at the latest."""
+    release = threading.Event()
+    handle = box._handle
+
+    def wait_and_handle(request: Request) -> Reply:
+        if request.path == path:
+            release.wait(MAX_HOLD_SECONDS)
+        return handle(request)
+
+    with patch.object(box, "_handle", wait_and_handle):
+        try:
+            yield release
+        finally:
+            release.set()
 
 
 class HeldVendor:

@@ -22,17 +22,21 @@ from types import TracebackType
 
 import psycopg
 
-from models.database import migrate, postgresql
+from models import database
+from models.database import migrate, postgresql, sqlite
 
 ROOT = Path(__file__).parents[1]
 SESSION = "POSTERN_TEST_SESSION"  # the session's folder and process, for the workers of xdist
 START_TIMEOUT = 60
 _LIMIT_SECONDS = {
-    "RESPONSE_TIMEOUT_SECONDS": 30,
-    "STATEMENT_TIMEOUT_SECONDS": 25,
-    "CONNECT_TIMEOUT_SECONDS": 20,
+    (postgresql, "RESPONSE_TIMEOUT_SECONDS"): 30,
+    (postgresql, "STATEMENT_TIMEOUT_SECONDS"): 25,
+    (postgresql, "LOCK_TIMEOUT_SECONDS"): 20,
+    (postgresql, "CONNECT_TIMEOUT_SECONDS"): 20,
+    (database, "POOL_TIMEOUT_SECONDS"): 30,
+    (sqlite, "LOCK_WAIT_SECONDS"): 30,
 }
-SHIPPED_LIMITS = {name: getattr(postgresql, name) for name in _LIMIT_SECONDS}
+SHIPPED_SECONDS = {name: getattr(module, name) for module, name in _LIMIT_SECONDS}
 ROOM = 2**30  # bytes
 MISSING = (
     "The tests need a PostgreSQL server: apt-get install postgresql, or .venv/bin/pip install pgserver. "
@@ -202,9 +206,12 @@ class Databases:
 
 
 def have_patience() -> None:
-    """Let this process wait for a server that is only slow, on a busy machine. Who is about the limits sets them back."""
-    for name, seconds in _LIMIT_SECONDS.items():
-        setattr(postgresql, name, seconds)
+    """Let this process wait for a database that is only slow, on a busy machine, and for who has it locked.
+
+    A test that is about one of the limits sets its own.
+    """
+    for (module, name), seconds in _LIMIT_SECONDS.items():
+        setattr(module, name, seconds)
 
 
 def announce() -> None:

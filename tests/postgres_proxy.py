@@ -58,7 +58,7 @@ class LossyProxy:
                     self.lose = ""
                     silent.set()
                     server.sendall(piece)
-                    back.join(10)  # the server has answered
+                    back.join(60)  # the server has answered
                     break
                 server.sendall(piece)
             for sock in (client, server):

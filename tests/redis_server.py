@@ -32,19 +32,28 @@ end
 
 
 _LIMITS = ("OPERATION_SECONDS", "REQUEST_SECONDS", "CHECK_SECONDS")
-_SHIPPED = {name: getattr(redis_connection, name) for name in _LIMITS}
+
+
+def _limits() -> dict[str, float]:
+    return {name: getattr(redis_connection, name) for name in _LIMITS}
+
+
+def _set_limits(limits: dict[str, float]) -> None:
+    for name, seconds in limits.items():
+        setattr(redis_connection, name, seconds)
+
+
+_SHIPPED = _limits()
 
 
 def have_patience() -> None:
     """Let stores of this process wait for a Redis that is only slow, on a busy machine."""
-    for name in _LIMITS:
-        setattr(redis_connection, name, START_TIMEOUT)
+    _set_limits(dict.fromkeys(_LIMITS, START_TIMEOUT))
 
 
 def have_no_patience() -> None:
     """Let them wait as long as they do in production."""
-    for name, seconds in _SHIPPED.items():
-        setattr(redis_connection, name, seconds)
+    _set_limits(_SHIPPED)
 
 
 class RedisServer:
@@ -58,6 +67,7 @@ class RedisServer:
         self._folder = folder
         self._options = ["--requirepass", password] if password else []
         self._process: subprocess.Popen[bytes] | None = None
+        self._limits_before: dict[str, float] = {}  # it was paused, if it is
         self.client = redis.Redis.from_url(self.url, socket_timeout=START_TIMEOUT)
 
     def start(self) -> RedisServer:
@@ -98,12 +108,16 @@ class RedisServer:
     def pause(self) -> None:
         """It hangs: connections are taken and nothing is answered. Nobody waits for that longer than in production."""
         assert self._process
+        self._limits_before = self._limits_before or _limits()
         have_no_patience()
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
+        """It answers, and is waited for as before the pause."""
         if self._process:
             self._process.send_signal(signal.SIGCONT)
+        _set_limits(self._limits_before)
+        self._limits_before = {}
 
     def fresh(self) -> RedisServer:
         """Running and empty, whatever was done to it."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,13 @@ from api.auth.passwords import hash_password
 from api.http.responses import success_response
 from app import create_app
 from config import Settings
+from gateway.catalog import loader
 from gateway.masking import Secret
+from gateway.sources import file
 from models import App, User
 from models.database import migrate
 from tests.clock import FakeClock
+from tests.gateway.fakes import PATIENT
 
 PASSWORD = "correct horse battery"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -40,10 +45,27 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     )
 
 
+def patient(catalog: str) -> str:
+    """Return a catalog made from the one that ships, waiting for services as long as ``make_app`` has others wait."""
+    for name in ("timeout", "deadline"):
+        line = f"  {name}: {json.dumps(PATIENT[name])}"
+        catalog, count = re.subn(rf"(?m)^  {name}: .*$", line, catalog)
+        assert count == 1
+    return catalog
+
+
 @pytest.fixture
-def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings], Flask]]:
-    """The real app, with the time in the test's hands and two routes that tell who calls."""
+def make_app(
+    clock: FakeClock, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Settings], Flask]]:
+    """The real app, with the time in the test's hands and two routes that tell who calls.
+
+    Where a catalog does not say how long, it waits for services as no busy machine makes it wait.
+    """
     apps: list[Flask] = []
+    monkeypatch.setitem(loader.DEFAULTS, "timeout", PATIENT["timeout"])
+    monkeypatch.setattr(loader, "DEADLINE_SECONDS", PATIENT["deadline"])
+    monkeypatch.setattr(file, "READ_SECONDS", 30.0)
 
     def make(settings: Settings, *, serves: bool = True) -> Flask:
         if settings.database_url != database_url:  # that one is migrated already

@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 
 from api import logs
 from app import create_app
+from models.database import row_counts
 from models.database.revisions import head_revision
 from tests.ports import free_port
 
@@ -111,7 +112,10 @@ def test_changes_at_the_same_time_without_if_match_wait_and_all_succeed(app, cli
     assert answers == [200] * 8
 
 
-def test_pages_by_key_count_the_list_once_until_something_is_written(app, client, login) -> None:
+def test_pages_by_key_count_the_list_once_until_something_is_written(
+    app, client, login, monkeypatch
+) -> None:
+    monkeypatch.setattr(row_counts, "MAX_AGE_SECONDS", 600)
     token = {"Authorization": f"Bearer {login()['access_token']}"}
     counted = []
     event.listen(app.extensions["postern"].database.engine, "before_cursor_execute",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox import Sandbox
-from tests.api.conftest import ROOT
+from tests.api.conftest import ROOT, patient
 from tests.ports import free_port
 
 
@@ -26,7 +26,8 @@ def settings(settings, box, tmp_path):
         .read_text(encoding="utf-8")
         .replace("http://127.0.0.1:${SANDBOX_PORT:-5099}", box.url)
     )
-    file.write_text(text.replace("retry: {times: 2", "retry: {times: 0"), encoding="utf-8")
+    text = patient(text).replace("retry: {times: 2", "retry: {times: 0")
+    file.write_text(text, encoding="utf-8")
     return replace(settings, catalog=str(file))
 
 

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from config import Settings
 from gateway.trace_context import TraceContext
 from sandbox import Sandbox
+from tests.api.conftest import patient
 from tests.e2e.live import catalog_for
 from tests.ports import free_port
 
@@ -29,7 +30,7 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    catalog.write_text(catalog_for(box), encoding="utf-8")
+    catalog.write_text(patient(catalog_for(box)), encoding="utf-8")
     return replace(settings, catalog=str(catalog))
 
 

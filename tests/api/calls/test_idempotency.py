@@ -10,8 +10,9 @@ import pytest
 
 from gateway.middleware.idempotency import RETENTION_SECONDS
 from sandbox import Sandbox
-from tests.api.resources.test_payments import Shop, box, settings, shop
+from tests.api.resources.test_payments import Shop, box, hurry, settings, shop
 from tests.gateway.fakes import comes_true
+from tests.held_vendor import held
 
 CHARGE = {"order_id": 1, "amount": "4.50"}
 REPLAYED = "Idempotency-Replayed"
@@ -24,8 +25,15 @@ def call(shop: Shop, key: str, method: str = "once/charge", **params: Any) -> An
     )
 
 
-def pay(shop: Shop, order: int, key: str = "k", via: str = "pay.charge", **more: Any) -> Any:
-    return shop.pay(order, via, headers={"Idempotency-Key": key}, **more)
+def pay(
+    shop: Shop,
+    order: int,
+    key: str = "k",
+    via: str = "pay.charge",
+    headers: Any = None,
+    **more: Any,
+) -> Any:
+    return shop.pay(order, via, headers={"Idempotency-Key": key, **(headers or {})}, **more)
 
 
 def test_a_replayed_call_says_so_and_has_a_request_id_of_its_own(shop: Shop) -> None:
@@ -130,8 +138,7 @@ def test_while_a_payment_is_under_way_the_same_request_is_a_conflict(
     shop: Shop, box: Sandbox
 ) -> None:
     order = shop.order()
-    box.fault("/payments", "delay=3", times=1)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, held(box, "/payments") as release:
         first = pool.submit(pay, shop, order)
         assert comes_true(shop.sent)
         second = pay(shop, order)
@@ -140,6 +147,7 @@ def test_while_a_payment_is_under_way_the_same_request_is_a_conflict(
             -3006,
             "1",
         )
+        release.set()
         assert first.result(30).status_code == 200
     assert pay(shop, order).headers[REPLAYED] == "true"
 
@@ -150,7 +158,7 @@ def test_an_unknown_payment_is_settled_by_the_same_request_where_the_vendor_hono
 ) -> None:
     order = shop.order()
     box.fault("/payments", fault)
-    assert pay(shop, order).status_code >= 500
+    assert pay(shop, order, headers=hurry(fault)).status_code >= 500
     box.fault("/payments", "")
 
     other, same = pay(shop, order, via="once.charge"), pay(shop, order)

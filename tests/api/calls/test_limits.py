@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from config import Settings
 from models import App
 from sandbox import Sandbox
+from tests.api.conftest import patient
 from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
 from tests.e2e.live import catalog_for
@@ -30,7 +31,7 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    catalog.write_text(catalog_for(box), encoding="utf-8")
+    catalog.write_text(patient(catalog_for(box)), encoding="utf-8")
     return replace(settings, catalog=str(catalog), default_rate_limit="3/minute")
 
 

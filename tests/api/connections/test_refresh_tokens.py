@@ -11,6 +11,7 @@ from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
 from gateway.signers.tokens.connections import CLAIM_SECONDS, Claim, Grant
 from tests.gateway.fakes import Wire, answer, comes_true
+from tests.held_vendor import held
 from tests.ports import free_port
 
 CREDENTIAL_ERROR = -1012
@@ -193,9 +194,10 @@ def test_of_all_who_take_a_refresh_token_at_the_same_time_one_gets_it(crm) -> No
 def test_a_caller_without_patience_ends_in_time_and_its_refresh_is_finished_and_used(
     crm, box
 ) -> None:
-    box.fault("/oauth2/token", "delay=4", times=1)
-    hurried = crm.call(**{"X-Request-Timeout": "2"})
-    assert hurried.json["code"] == -1011
+    with held(box, "/oauth2/token"):
+        hurried = crm.call(**{"X-Request-Timeout": "0.5"})
+        assert hurried.json["code"] == -1011
+        assert comes_true(lambda: box.requests)
     assert comes_true(lambda: crm.row.last_refreshed_at is not None)
     assert crm.codes(1) == [0]
     assert len(box.oauth.refreshes) == 1

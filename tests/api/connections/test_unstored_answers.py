@@ -11,6 +11,7 @@ import pytest
 from config import Settings
 from gateway.clock import Clock, SystemClock
 from tests.gateway.fakes import comes_true
+from tests.held_vendor import held
 from tests.postgres_proxy import LossyProxy
 
 
@@ -41,11 +42,11 @@ def test_what_the_vendor_answered_is_stored_once_the_database_is_back(
     connect_app, box, proxy: LossyProxy, lose: str
 ) -> None:
     crm = connect_app(grant="refresh_token", refresh_token=box.oauth.begin_family())
-    box.fault("/oauth2/token", "delay=3", times=1)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, held(box, "/oauth2/token") as release:
         called = pool.submit(crm.call)
         assert comes_true(lambda: box.requests)
         proxy.lose = lose  # of the commit that stores the answer
+        release.set()
         assert called.result(30).json["code"] == 0
     proxy.lose = ""
     assert comes_true(lambda: crm.row.last_refreshed_at is not None)

@@ -289,7 +289,7 @@ def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
         answer = client.post(path, json=body, headers=headers)
         return None if answer.status_code == 409 else answer  # PostgreSQL has not noticed yet
 
-    answer = wait_for(again, 20)
+    answer = wait_for(again)
     assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (201, done)
     assert stock(client, tokens, product) == 4
 

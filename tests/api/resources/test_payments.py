@@ -19,10 +19,13 @@ from gateway.errors import ConnectFailed, DeadlineExceeded, Forbidden, Rejected
 from gateway.messages import Attempt
 from models import Order, Product
 from sandbox import Sandbox
+from tests.api.conftest import patient
 from tests.e2e.live import catalog_for
+from tests.gateway.fakes import comes_true
+from tests.held_vendor import held
 from tests.ports import free_port
 
-#: `once` honours no key (and `repeat` claims to need none), `strict` is for admins.
+#: `once` honours no key (and `repeat` claims to need none), `strict` is for admins, `hasty` waits for no slow answer.
 MORE = """
   once: &once
     base_url: {url}
@@ -36,6 +39,7 @@ MORE = """
       kept: {{http: GET /payments, params: {{order_id: {{type: integer}}}}, cache: {{ttl: 60}}}}
       seldom: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}, rate_limit: 1/day}}
   strict: {{base_url: {url}, allow_private: true, roles: [admin], methods: *methods}}
+  hasty: {{base_url: {url}, allow_private: true, timeout: {{read: 0.5}}, methods: *methods}}
 """
 
 
@@ -46,15 +50,16 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def settings(
-    request: pytest.FixtureRequest, settings: Settings, box: Sandbox, tmp_path: Path
-) -> Settings:
+def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    text = catalog_for(box, MORE.format(url=box.url))
-    if "hang" in request.node.callspec.params.values():
-        text = text.replace("read: 5", "read: 2")
+    text = patient(catalog_for(box, MORE.format(url=box.url)))
     catalog.write_text(text, encoding="utf-8")
     return replace(settings, catalog=str(catalog))
+
+
+def hurry(fault: str) -> dict[str, str]:
+    """How long a caller waits for an answer that never comes."""
+    return {"X-Request-Timeout": "0.5"} if fault == "hang" else {}
 
 
 class Shop:
@@ -146,7 +151,7 @@ def test_a_caller_waits_no_longer_than_it_said_and_the_order_is_unknown(
     order = shop.order()
     box.fault("/payments", "hang")
 
-    hurried = shop.pay(order, headers={"X-Request-Timeout": "2"})
+    hurried = shop.pay(order, headers=hurry("hang"))
     box.fault("/payments", "")
 
     assert hurried.json["code"] in (-1001, -1011), hurried.text
@@ -178,7 +183,7 @@ def test_a_time_that_is_none_leaves_the_order_as_it_was(shop: Shop, timeout: str
         ("status=409", "pay.charge", 422, -1006, "unknown"),
         ("status=500", "pay.charge", 502, -1004, "unknown"),
         ("status=503", "pay.charge", 502, -1004, "unknown"),
-        ("hang", "pay.charge", 504, -1001, "unknown"),
+        ("hang", "hasty.charge", 504, -1001, "unknown"),
         ("reset", "pay.charge", 502, -1003, "unknown"),
         ("short", "pay.charge", 502, -1005, "unknown"),
         ("html", "pay.charge", 502, -1005, "unknown"),
@@ -274,7 +279,7 @@ def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(
 ) -> None:
     order = shop.order()
     box.fault("/payments", fault)
-    assert shop.pay(order).status_code >= 500
+    assert shop.pay(order, headers=hurry(fault)).status_code >= 500
     box.fault("/payments", "")
 
     paid = shop.pay(order)
@@ -578,12 +583,13 @@ def test_of_parallel_pays_one_charges_and_the_others_are_409(
     shop: Shop, box: Sandbox, via: str
 ) -> None:
     order = shop.order()
-    box.fault("/payments", "delay=2")
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: shop.pay(order, via), range(8)))
+    with ThreadPoolExecutor(8) as pool, held(box, "/payments") as release:
+        calls = [pool.submit(shop.pay, order, via) for _ in range(8)]
+        assert comes_true(lambda: sum(call.done() for call in calls) == 7)
+        release.set()
 
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    assert sorted(call.result().status_code for call in calls) == [200] + [409] * 7
     assert len(shop.sent()) == 1
     assert shop.charged() == ["4.50"]
 

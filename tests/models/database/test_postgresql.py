@@ -8,27 +8,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import models.database
 from bench.chaos.proxy import FaultProxy
 from models import Base, Database, Product, User
 from models.database import postgresql
 from models.database.revisions import revision_of
+from tests.gateway.fakes import comes_true
 from tests.ports import free_port
-from tests.postgres import SHIPPED_LIMITS
+from tests.postgres import SHIPPED_SECONDS, have_patience
 
 SECONDS = 40  # "within a few", on a slow machine
-
-
-@pytest.fixture(autouse=True)
-def _limits_that_ship(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in SHIPPED_LIMITS.items():
-        monkeypatch.setattr(postgresql, name, seconds)
 
 
 @pytest.fixture(params=["postgresql"])
@@ -57,13 +54,25 @@ def test_the_driver_is_psycopg_3(database: Database) -> None:
     )
 
 
-def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database) -> None:
+def test_the_limits_that_ship_are_a_few_seconds_and_the_servers_come_first() -> None:
+    assert max(SHIPPED_SECONDS.values()) <= 5
+    of_the_server = ("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS")
+    seconds = [SHIPPED_SECONDS[name] for name in (*of_the_server, "RESPONSE_TIMEOUT_SECONDS")]
+    assert seconds == sorted(set(seconds))
+
+
+def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(
+    make_database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.database, "POOL_TIMEOUT_SECONDS", 1)
+    database = Database(make_database_url(), pool_size=2)
     with database.engine.connect(), database.engine.connect():
         began = time.monotonic()
         with pytest.raises(PoolTimeout):
             revision_of(database)
     assert time.monotonic() - began < SECONDS
     revision_of(database)
+    database.close()
 
 
 def test_garbage_on_the_way_is_a_server_that_is_away(make_database_url: Callable[..., str]) -> None:
@@ -80,7 +89,11 @@ def test_garbage_on_the_way_is_a_server_that_is_away(make_database_url: Callable
         database.close()
 
 
-def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
+def test_a_statement_that_takes_too_long_is_ended(
+    make_database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "STATEMENT_TIMEOUT_SECONDS", 1)
+    database = Database(make_database_url())
     began = time.monotonic()
     with (
         database.read_session() as session,
@@ -88,11 +101,16 @@ def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
     ):
         session.execute(text("SELECT pg_sleep(60)"))
     assert time.monotonic() - began < SECONDS
+    database.close()
 
 
-def test_a_server_that_hangs_is_an_error_soon_and_the_pool_recovers(database: Database) -> None:
+def test_a_server_that_hangs_is_an_error_soon_and_the_pool_recovers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with database.engine.connect() as connection:
         backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    monkeypatch.setattr(postgresql, "RESPONSE_TIMEOUT_SECONDS", 1)
+    event.listen(database.engine, "invalidate", lambda *_: have_patience())  # with the next one
     os.kill(backend, signal.SIGSTOP)
     try:
         began = time.monotonic()
@@ -108,13 +126,17 @@ def test_connections_that_the_server_ended_are_made_anew(database: Database) -> 
     with Database(str(database.engine.url)).engine.connect() as other:
         for backend in backends:
             other.execute(text(f"SELECT pg_terminate_backend({backend})"))
+    assert comes_true(lambda: not any(Path(f"/proc/{backend}").exists() for backend in backends))
 
     for _ in range(3):
         revision_of(database)
 
 
 @pytest.mark.slow
-def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
+def test_a_host_that_accepts_and_never_answers_is_an_error_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT_SECONDS", 2)
     with socket.create_server(("127.0.0.1", free_port())) as silent:
         database = Database(
             f"postgresql://postern:hunter2hunter2@127.0.0.1:{silent.getsockname()[1]}/x"
