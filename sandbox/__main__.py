@@ -15,6 +15,8 @@ from sandbox.control import PREFIX
 from sandbox.wire import SERVER_NAME
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: For a sandbox that has the port already to say so, on a busy machine too.
+ANSWER_SECONDS = 10
 
 
 def main(arguments: list[str]) -> int:
@@ -62,7 +64,7 @@ def _use_other(box: Sandbox, error: Exception, host: str, command: list[str]) ->
 
 def is_sandbox(host: str, port: int) -> bool:
     """Tell whether the program that has the port is a sandbox too."""
-    client = HTTPConnection(host, port, timeout=2)
+    client = HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         client.request("GET", f"{PREFIX}stats")
         response = client.getresponse()

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from sandbox import misbehave
 from sandbox.control import PREFIX, control
-from sandbox.faults import FaultBook
+from sandbox.faults import FaultBook, Plan
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request, json_reply
 from sandbox.server import Server
@@ -156,13 +156,18 @@ class Sandbox:
         spec = ""
         if request.path.startswith(_FAULT_PREFIX):
             request, spec = _split_fault(request)
+        refusal: Reply | None = None
+        plan: Plan | None = None
+        try:
+            # Before the ledger: who has seen the request there may set the next one's fault.
+            plan = self._faults.plan_for(request, spec)
+        except ValueError as error:
+            refusal = json_reply(400, {"error": str(error)})
         with self._ledger.entry(request):
-            try:
-                plan = self._faults.plan_for(request, spec)
-            except ValueError as error:
-                return conn.send(json_reply(400, {"error": str(error)}), request.verb)
             if plan and plan.delay and conn.wait(plan.delay):
                 return False
+        if refusal:
+            return conn.send(refusal, request.verb)
         if plan is None:
             if request.path == CHAT_PATH:
                 return self._llm.answer(conn, request)

@@ -70,7 +70,7 @@ def serving() -> Iterator[Callable[..., Call]]:
     with ExitStack() as stack:
 
         def start(**arguments: Any) -> Call:
-            other = stack.enter_context(Sandbox(**arguments))
+            other = stack.enter_context(Sandbox(port=free_port(), **arguments))
             connection = HTTPConnection("127.0.0.1", other.port, timeout=SECONDS)
             stack.callback(connection.close)
             return partial(exchange, connection)

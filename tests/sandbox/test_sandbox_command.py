@@ -94,8 +94,9 @@ def test_it_serves_until_a_signal_and_ends_without_a_trace(
 
 
 def test_it_serves_while_a_command_runs_and_ends_with_its_status(start: Start) -> None:
-    process = start("--port", 0, "--", sys.executable, "-c", CHILD.format(code=7))
-    port = serving_port(process)
+    port = free_port()
+    process = start("--port", port, "--", sys.executable, "-c", CHILD.format(code=7))
+    assert serving_port(process) == port
     assert line(process) == "ready"
     assert health(port) == 200
     assert process.communicate("\n", timeout=30) == ("", "")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from tests.sandbox.conftest import SECONDS
 
 Call = Callable[..., Any]
 Raw = Callable[..., bytes]
@@ -44,8 +45,9 @@ def test_a_delayed_answer_waits_even_if_another_request_is_there_already(raw: Ra
 
 
 def test_hang_never_answers(box: Sandbox) -> None:
-    with socket.create_connection(("127.0.0.1", box.port), 0.1) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         sock.sendall(b"GET /fault/hang/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.settimeout(0.1)
         with pytest.raises(TimeoutError):
             sock.recv(1)
 
@@ -74,7 +76,7 @@ def test_drip_sends_the_body_byte_by_byte(box: Sandbox, call: Call) -> None:
 
 
 def test_drip_sends_the_head_at_once(box: Sandbox) -> None:
-    with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         sock.sendall(b"GET /fault/drip=60/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
         received = b""
         while not received.endswith(b"\r\n\r\n{"):
@@ -83,7 +85,7 @@ def test_drip_sends_the_head_at_once(box: Sandbox) -> None:
 
 
 def test_drip_headers_sends_the_head_byte_by_byte(call: Call, box: Sandbox) -> None:
-    with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         sock.sendall(b"GET /fault/drip-headers=60/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(65536) == b"H"
     assert call("/v1/health", X_Sandbox_Fault="drip-headers=0.001").body == HEALTH
@@ -98,9 +100,9 @@ def test_retry_after_comes_with_429_or_the_status_given(call: Call) -> None:
 
 def test_retry_after_can_be_a_date(call: Call) -> None:
     moment = parsedate_to_datetime(
-        call("/v1/health", X_Sandbox_Fault="retry-after-date=100").headers["Retry-After"]
+        call("/v1/health", X_Sandbox_Fault="retry-after-date=1000").headers["Retry-After"]
     )
-    assert 90 < moment.timestamp() - time.time() < 110
+    assert 900 < moment.timestamp() - time.time() < 1100
 
 
 @pytest.mark.parametrize(

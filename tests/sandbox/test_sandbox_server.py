@@ -4,12 +4,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from sandbox import Sandbox
+from sandbox import Request, Sandbox
+from sandbox.ledger import Ledger
+from tests.sandbox.conftest import SECONDS
 
 Call = Callable[..., Any]
 Raw = Callable[..., bytes]
@@ -40,7 +41,7 @@ def test_a_chunked_body_is_read_whole_and_the_connection_goes_on(raw: Raw) -> No
 
 
 def test_a_client_that_expects_100_continue_is_told_to_go_on(box: Sandbox) -> None:
-    with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         head = (
             b"POST /anything HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
         )
@@ -74,7 +75,7 @@ def test_a_client_that_expects_100_continue_is_told_to_go_on(box: Sandbox) -> No
 def test_a_bad_request_is_refused_and_the_connection_closed(
     box: Sandbox, request_bytes: bytes, status: int
 ) -> None:
-    with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         sock.sendall(request_bytes)
         sock.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
@@ -90,8 +91,8 @@ def test_an_http_1_0_client_is_served_and_the_connection_closed(raw: Raw) -> Non
 def test_stop_ends_idle_hanging_and_dripping_connections_at_once(
     box: Sandbox, eventually: Eventually
 ) -> None:
-    idle = socket.create_connection(("127.0.0.1", box.port), 5)
-    others = [socket.create_connection(("127.0.0.1", box.port), 5) for _ in range(3)]
+    idle = socket.create_connection(("127.0.0.1", box.port), SECONDS)
+    others = [socket.create_connection(("127.0.0.1", box.port), SECONDS) for _ in range(3)]
     for sock, fault in zip(others, ("hang", "delay=60", "drip=60"), strict=True):
         sock.sendall(f"GET /fault/{fault}/anything HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert eventually(lambda: len(box.requests) == 3 and box.connections == 4)
@@ -109,10 +110,10 @@ def test_it_starts_again_on_the_same_port_after_a_stop(box: Sandbox, call: Call)
     assert call("/v1/health").status == 200
     box.stop()
     with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", box.port), 5)
+        socket.create_connection(("127.0.0.1", box.port), SECONDS)
     box.start()
     assert box.url == url
-    with socket.create_connection(("127.0.0.1", box.port), 5):
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS):
         pass
 
 
@@ -120,7 +121,7 @@ def test_a_hang_lets_go_when_the_client_leaves(box: Sandbox, eventually: Eventua
     def serving() -> int:
         return sum(thread.name == f"sandbox-{box.port}" for thread in threading.enumerate())
 
-    with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
+    with socket.create_connection(("127.0.0.1", box.port), SECONDS) as sock:
         sock.sendall(b"GET /fault/hang/anything HTTP/1.1\r\nHost: x\r\n\r\n")
         assert eventually(lambda: len(box.requests) == 1)
         assert serving() == 1
@@ -138,17 +139,35 @@ def test_three_hundred_connections_at_once_are_all_served(box: Sandbox) -> None:
 
 
 def test_it_tells_the_most_requests_there_were_at_once(
-    box: Sandbox, call: Call, closing: Raw
+    box: Sandbox, call: Call, eventually: Eventually
 ) -> None:
     for _ in range(2):
         call("/items")
     assert box.most_at_once == 1
-    box.fault("/items", "delay=0.5")
-    with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: closing("/items"), range(5)))
-    assert box.most_at_once == 5
+    box.fault("/items", "delay=60")
+    clients = [socket.create_connection(("127.0.0.1", box.port), SECONDS) for _ in range(5)]
+    for client in clients:
+        client.sendall(b"GET /items HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert eventually(lambda: box.most_at_once == 5)
+    for client in clients:
+        client.close()
+    assert eventually(lambda: box.open_connections == 1)
     box.reset()
     assert box.most_at_once == 0
+
+
+def test_a_request_that_was_seen_meets_the_fault_that_was_set_before(
+    box: Sandbox, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Ledger._add
+
+    def add_and_set_the_next(ledger: Ledger, request: Request) -> None:
+        add(ledger, request)
+        box.fault("/items", "status=500")
+
+    monkeypatch.setattr(Ledger, "_add", add_and_set_the_next)
+    box.fault("/items", "status=503")
+    assert [call("/items").status, call("/items").status] == [503, 500]
 
 
 def test_reset_forgets_requests_counts_faults_and_items(box: Sandbox, call: Call) -> None:
