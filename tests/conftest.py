@@ -123,12 +123,18 @@ def one_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis
 
 
 @pytest.fixture
-def redis_server(one_redis_server: RedisServer) -> Iterator[RedisServer]:
-    """Running and empty, and waited for unless it is paused. The test may pause, kill and start it."""
+def redis_patience() -> Iterator[None]:
+    """Stores wait for a Redis that is only slow."""
     have_patience()
+    yield
+    have_no_patience()
+
+
+@pytest.fixture
+def redis_server(one_redis_server: RedisServer, redis_patience: None) -> Iterator[RedisServer]:
+    """Running and empty, and waited for unless it is paused. The test may pause, kill and start it."""
     yield one_redis_server.fresh()
     one_redis_server.resume()
-    have_no_patience()
 
 
 @pytest.fixture

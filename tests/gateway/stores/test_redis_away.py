@@ -26,7 +26,7 @@ from tests.ports import free_port
 from tests.redis_server import RedisServer, have_no_patience
 
 MAX_WAIT_SECONDS = 0.3  # seconds that a request may wait for Redis
-NOISE = 5.0  # seconds that this machine may take for itself, whatever it is busy with
+NOISE = 10.0  # seconds that this machine may take for itself, whatever it is busy with
 
 
 @pytest.fixture
@@ -95,6 +95,10 @@ class Between:
                     near.sendall(answered)
 
 
+def names(log: Lines) -> list[str]:
+    return [event["event"] for event in log.events]
+
+
 def comes_back(store: RedisStore, value: bytes) -> bool:
     with suppress(StoreUnavailable):
         store.set("k", value, 100)
@@ -124,7 +128,7 @@ def test_a_killed_redis_is_away_at_once_and_found_again_by_itself(
     assert store.get("k") is None, "it came back empty"
     store.set("k", b"new", 100)
     assert store.get("k") == b"new"
-    assert [event["event"] for event in log.events] == ["store_away", "store_back"]
+    assert comes_true(lambda: names(log) == ["store_away", "store_back"])
 
 
 def test_a_hung_redis_is_waited_for_once_and_found_again_by_itself(
@@ -155,7 +159,7 @@ def test_of_many_callers_at_once_none_waits_longer_for_a_hung_redis(
 
 @pytest.mark.server
 def test_a_hung_redis_with_a_password_is_bounded_too_and_the_password_is_not_told(
-    open_store: Callable[[str], RedisStore], tmp_path: Path, log: Lines
+    open_store: Callable[[str], RedisStore], redis_patience: None, tmp_path: Path, log: Lines
 ) -> None:
     server = RedisServer(tmp_path, password="pass/word%+").start()
     try:
@@ -193,7 +197,7 @@ def test_a_name_that_is_looked_up_for_long_is_bounded(
     open_store: Callable[[str], RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
     store = open_store("redis://redis.example:6379")
     assert refused(store) < MAX_WAIT_SECONDS + NOISE
     store.close()
@@ -207,10 +211,10 @@ def test_the_many_operations_of_one_request_together_wait_no_longer(
     with Between(redis_server.port, delay=0.15) as slow:
         store = open_store(f"redis://127.0.0.1:{slow.port}")
         began = time.monotonic()
-        for _ in range(100):
+        for _ in range(200):
             with suppress(StoreUnavailable):
                 store.get("k")
-        assert time.monotonic() - began < MAX_WAIT_SECONDS + NOISE  # all of them would take 15
+        assert time.monotonic() - began < MAX_WAIT_SECONDS + NOISE  # all of them would take 30
         assert not store.up, "one as slow as that is as good as away"
 
 
@@ -223,7 +227,7 @@ def test_a_redis_that_refuses_to_write_is_away_until_it_takes_writes_again(
     refused(store)
     redis_server.client.config_set("maxmemory", 0)
     assert comes_true(lambda: store.up)
-    assert [event["event"] for event in log.events] == ["store_away", "store_back"]
+    assert comes_true(lambda: names(log) == ["store_away", "store_back"])
 
 
 def test_what_must_be_done_first_is_done_before_anybody_else_asks(

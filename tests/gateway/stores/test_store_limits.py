@@ -168,11 +168,11 @@ def test_what_nobody_uses_any_more_is_forgotten_on_redis(
 ) -> None:
     store: Store = request.getfixturevalue("redis_store")
     use(store, 4, FEW, max_wait=1500)
-    store.acquire_slot("k", 1, ttl=10)
+    store.acquire_slot("k", 1, ttl=100)
     remaining = sorted(
         redis_server.client.pttl(key) / 1000 for key in redis_server.client.keys("*")
     )
-    assert remaining == [about(10), about(2000)]
+    assert remaining == [about(100), about(2000)]
 
 
 # Leases.

@@ -12,10 +12,11 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens.renewal import RETRY_SECONDS, Tokens
+from gateway.signers.tokens.renewal import Tokens
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, make_call
+from tests.gateway.signers.tokens.conftest import LEASE_SECONDS
 
 Open = Callable[..., Gate]
 PassTime = Callable[[float], None]
@@ -84,7 +85,7 @@ def test_the_tokens_life_counts_from_when_it_was_asked_for(
 
 
 def test_fifty_first_calls_fetch_one_token(gate: Open, box: Sandbox) -> None:
-    at = gate("POST /anything", on={**WECHAT, "envelope": "plain"}, timeout={"read": 5})
+    at = gate("POST /anything", on={**WECHAT, "envelope": "plain"})
     box.fault("/cgi-bin/token", "delay=0.05")
     start = threading.Barrier(50)
 
@@ -130,7 +131,7 @@ def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(
         assert vendor.fetch_began.wait(30)
         second = pool.submit(get, tokens, vendor)
         vendor.may_answer.set()
-        assert (first.result(30), second.result(5)) == ("t2", "t2")
+        assert (first.result(30), second.result(30)) == ("t2", "t2")
 
 
 def test_an_expired_token_does_not_help_when_fetching_fails(
@@ -166,7 +167,7 @@ def test_a_failed_renewal_uses_the_old_token_while_it_is_good_and_is_not_tried_a
     assert [get(worker, vendor) for worker in (tokens, other) * 10] == ["t1"] * 20
     assert vendor.fetches == 2
     vendor.fails = None
-    pass_time(RETRY_SECONDS)
+    pass_time(LEASE_SECONDS)
     assert get(tokens, vendor) == "t3"
     assert get(other, vendor) == "t3"
 
@@ -212,7 +213,7 @@ def test_one_who_waited_does_not_use_a_token_that_had_expired_when_it_came(
         second = pool.submit(get, tokens, vendor)
         clock.advance(2000)
         vendor.may_answer.set()
-        assert {first.result(30), second.result(5)} == {"t1", "t2"}
+        assert {first.result(30), second.result(30)} == {"t1", "t2"}
 
 
 def test_a_discarded_token_is_fetched_anew(tokens: Tokens) -> None:
@@ -236,7 +237,7 @@ def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(
     gate: Open, box: Sandbox
 ) -> None:
     params = {"touser": {"type": "string"}, "text": {"type": "string"}}
-    at = gate("POST /cgi-bin/message/send", on=WECHAT, timeout={"read": 5}, params=params)
+    at = gate("POST /cgi-bin/message/send", on=WECHAT, params=params)
     hello = {"touser": "u", "text": "hi"}
     at.ask("m", hello)
     box.revoke_tokens()

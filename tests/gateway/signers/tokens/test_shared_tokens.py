@@ -12,13 +12,15 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
+from gateway.signers.tokens import renewal
 from gateway.signers.tokens.entry import token_name
-from gateway.signers.tokens.renewal import RETRY_SECONDS, Tokens
-from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS, LOCK_SECONDS
+from gateway.signers.tokens.renewal import Tokens
+from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, Lines, make_call, service
+from tests.gateway.signers.tokens.conftest import LEASE_SECONDS
 from tests.gateway.signers.tokens.test_fetched_tokens import Vendor, a_worker
 from tests.redis_server import RedisServer
 
@@ -48,9 +50,7 @@ def test_the_first_calls_of_fifty_workers_fetch_one_token(
     store: Store, box: Sandbox, open_gate: Any
 ) -> None:
     methods = {"m": {"http": "GET /anything", "envelope": "plain"}}
-    services = {
-        "s": service(box.url, methods=methods, **{**WECHAT, "timeout": {"read": 5}, "deadline": 10})
-    }
+    services = {"s": service(box.url, methods=methods, **WECHAT)}
     gates: list[Gate] = [open_gate(services, store=store, clock=SystemClock()) for _ in range(50)]
     box.fault("/cgi-bin/token", "delay=0.1")
     start = threading.Barrier(50)
@@ -80,7 +80,7 @@ def test_one_worker_renews_early_while_the_others_use_the_old_token(
 
     assert one.get("k", fetch, LONG) == Secret("t2")
     assert meanwhile == ["t1", "t1"]
-    pass_time(RETRY_SECONDS)
+    pass_time(LEASE_SECONDS)
     assert [get(tokens, vendor) for tokens in (other, third)] == ["t2", "t2"]
     assert vendor.fetches == 2
 
@@ -126,10 +126,11 @@ def test_a_renewer_that_was_killed_is_taken_over_when_its_lease_ends(
     monkeypatch: Any,
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
-    assert store.acquire("k", LOCK_SECONDS)  # and nothing more is heard of it
+    monkeypatch.setattr(renewal, "POLL_SECONDS", 10)
+    assert store.acquire("k", 1000)  # and nothing more is heard of it
     began = clock.now()
     assert get(worker(), vendor) == "t1"
-    assert LOCK_SECONDS * 0.9 <= clock.now() - began <= LOCK_SECONDS * 1.1
+    assert 900 <= clock.now() - began <= 1100
 
 
 def test_a_renewer_that_comes_late_neither_overwrites_nor_uses_its_own_older_token(
@@ -138,7 +139,7 @@ def test_a_renewer_that_comes_late_neither_overwrites_nor_uses_its_own_older_tok
     hung, other = worker(), worker()
 
     def fetch() -> tuple[Secret, float]:
-        pass_time(LOCK_SECONDS)
+        pass_time(LEASE_SECONDS)
         assert get(other, vendor) == "t1"
         return Secret("late"), 1000
 
@@ -150,12 +151,12 @@ def test_a_renewer_that_comes_late_does_not_end_the_lease_of_who_took_over(
     worker: Workers, vendor: Vendor, pass_time: PassTime, store: Store
 ) -> None:
     def fetch() -> tuple[Secret, float]:
-        pass_time(LOCK_SECONDS)
-        assert store.acquire("k", LOCK_SECONDS)
+        pass_time(LEASE_SECONDS)
+        assert store.acquire("k", LEASE_SECONDS)
         return vendor.fetch()
 
     worker().get("k", fetch, LONG)
-    assert store.acquire("k", LOCK_SECONDS) is None
+    assert store.acquire("k", LEASE_SECONDS) is None
 
 
 def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
@@ -171,12 +172,12 @@ def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
     slow = a_worker(store, SlowClock())
     get(a_worker(store, clock), vendor)
     assert get(slow, vendor) == "t1"
-    pass_time(vendor.life - 1)
-    fence = store.acquire("k", LOCK_SECONDS)
+    pass_time(vendor.life - EXPIRY_MARGIN_SECONDS + 1)
+    fence = store.acquire("k", LEASE_SECONDS)
     assert fence
-    assert get(slow, vendor) == "t1", "another renews it, and it is good for a second more"
+    assert get(slow, vendor) == "t1", "another renews it, and it is good for some seconds more"
     store.release("k", fence)
-    pass_time(1)
+    pass_time(EXPIRY_MARGIN_SECONDS - 1)
     assert get(slow, vendor) == "t2"
 
 
@@ -226,6 +227,7 @@ def test_a_token_that_is_refused_while_its_renewal_fails_does_not_come_back(
     worker: Workers, vendor: Vendor, clock: FakeClock, pass_time: PassTime, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
+    monkeypatch.setattr(renewal, "POLL_SECONDS", 1)
     one = worker()
     get(one, vendor)
     pass_time(950)
