@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -10,11 +11,22 @@ import pytest
 
 from gateway import Gateway
 from gateway.clock import SystemClock
+from gateway.http.discovered import instances
 from gateway.masking import Masker
+from gateway.sources import http
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
-from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, make_runtime, service
+from sandbox import Reply, Request, Sandbox
+from tests.gateway.fakes import (
+    WAIT_SECONDS,
+    FakeClock,
+    Gate,
+    Lines,
+    Wire,
+    make_catalog,
+    make_runtime,
+    service,
+)
 from tests.ports import free_port
 from tests.redis_server import RedisServer
 
@@ -28,8 +40,31 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def may_answer(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While it is not set, the sandbox's vendors take requests and do not answer them."""
+    allowed = threading.Event()
+    allowed.set()
+    handle = box._handle
+
+    def hold(request: Request) -> Reply:
+        allowed.wait(WAIT_SECONDS)
+        return handle(request)
+
+    monkeypatch.setattr(box, "_handle", hold)
+    yield allowed
+    allowed.set()
+
+
+@pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def registry_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consul and Nacos may take their time, as they may on a busy machine."""
+    monkeypatch.setattr(http, "ANSWER_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(instances, "FIRST_LIST_SECONDS", WAIT_SECONDS)
 
 
 @pytest.fixture

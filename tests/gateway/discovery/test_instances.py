@@ -28,15 +28,18 @@ METHODS = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("registry_patience")
+
+
 @pytest.fixture
 def consul() -> Iterator[Consul]:
-    with Consul() as running:
+    with Consul(port=free_port()) as running:
         yield running
 
 
 @pytest.fixture
 def nacos() -> Iterator[Nacos]:
-    with Nacos() as running:
+    with Nacos(port=free_port()) as running:
         yield running
 
 
@@ -107,7 +110,8 @@ def test_an_instance_that_refuses_a_connection_costs_one_retry_and_is_left_out(
     alive, dead = boxes
     for box in boxes:
         consul.add_instance("users", where(box))
-    at = users(retry={"times": 1, "backoff": 0.001, "max_backoff": 0.002, "on": ["connect"]})
+    retry = {"times": 1, "backoff": 0.001, "max_backoff": 0.002, "on": ["connect"]}
+    at = users(retry=retry, clock=FakeClock())
     hosts(at, 2)
     dead.stop()
     for _ in range(6):
@@ -175,7 +179,7 @@ def test_a_token_is_fetched_from_an_instance_and_the_name_of_a_proxied_one_is_th
 
 
 def test_the_token_for_consul_is_sent_and_never_logged(users: Open, boxes: list[Sandbox]) -> None:
-    with Consul(token="consul-secret-token") as guarded:
+    with Consul(port=free_port(), token="consul-secret-token") as guarded:
         guarded.add_instance("users", where(boxes[0]))
         env = {"CONSUL_HTTP_ADDR": f"http://{guarded.address}/"}
         with pytest.raises(NoInstance):
@@ -216,7 +220,7 @@ def test_nacos_is_logged_into(
     open_gate: Open, boxes: list[Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.discovery.registries.POLL_SECONDS", 0.05)
-    with Nacos(username="u", password="p-of-nacos") as nacos:
+    with Nacos(port=free_port(), username="u", password="p-of-nacos") as nacos:
         nacos.add_instance("users", where(boxes[0]))
         at = open_gate(
             {"s": service("nacos://users", methods=METHODS)},

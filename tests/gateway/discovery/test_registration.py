@@ -12,20 +12,25 @@ from gateway.discovery import registration
 from gateway.discovery.registration import Announcement, Registration
 from gateway.masking import Masker
 from sandbox.vendors.registries.consul import Consul
-from tests.gateway.fakes import Lines, comes_true
+from tests.gateway.fakes import WAIT_SECONDS, Lines, comes_true
+from tests.ports import free_port
 
 SELF = Announcement("postern", "10.0.0.7", 5000, "https", ("blue",))
 PASS = f"/v1/agent/check/pass/service:{SELF.id}"
 
 
+pytestmark = pytest.mark.usefixtures("registry_patience")
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(registration, "LEAVE_SECONDS", WAIT_SECONDS)
 
 
 @pytest.fixture
 def consul() -> Iterator[Consul]:
-    with Consul(token="t-of-consul") as running:
+    with Consul(port=free_port(), token="t-of-consul") as running:
         yield running
 
 

@@ -17,14 +17,16 @@ from gateway.sources import Missing, Source, SourceError, http, open_source
 from sandbox.vendors.registries.consul import FIRST_INDEX, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
+from tests.ports import free_port
 
 KEY = "config/postern/services.yaml"
 RUNNING = threading.Event()
+pytestmark = pytest.mark.usefixtures("registry_patience")
 
 
 @pytest.fixture
 def consul() -> Iterator[Consul]:
-    with Consul() as running:
+    with Consul(port=free_port()) as running:
         running.put(KEY, "one")
         yield running
 
@@ -141,7 +143,7 @@ def test_closing_ends_a_question_that_is_held_back(
     ("query", "env"), [("token=t-42-secret", {}), ("", {"CONSUL_HTTP_TOKEN": "t-42-secret"})]
 )
 def test_the_token_goes_as_consul_wants_it_and_is_masked(query: str, env: dict[str, str]) -> None:
-    with Consul(token="t-42-secret") as consul:
+    with Consul(port=free_port(), token="t-42-secret") as consul:
         consul.put(KEY, "one")
         masker = Masker()
         source = open_source(consul.url(KEY, query), env, SystemClock(), masker)

@@ -16,15 +16,17 @@ from gateway.sources.nacos import POLL_SECONDS
 from sandbox.vendors.registries.nacos import LISTENER, Nacos
 from tests.gateway.fakes import FakeClock, comes_true
 from tests.gateway.sources.test_source_file import Script, nothing
+from tests.ports import free_port
 
 ID = "postern.yaml"
 NAME = Nacos.name(ID)
 RUNNING = threading.Event()
+pytestmark = pytest.mark.usefixtures("registry_patience")
 
 
 @pytest.fixture
 def nacos() -> Iterator[Nacos]:
-    with Nacos() as running:
+    with Nacos(port=free_port()) as running:
         running.put(NAME, "one")
         yield running
 
@@ -66,7 +68,7 @@ def test_a_change_between_two_questions_is_not_missed(nacos: Nacos) -> None:
 
 
 def test_where_nobody_listens_it_is_asked_again_and_again() -> None:
-    with Nacos(listener=False) as nacos:
+    with Nacos(port=free_port(), listener=False) as nacos:
         nacos.put(NAME, "one")
         source = make_source(nacos)
         script = Script(nothing, nothing, nothing)
@@ -145,7 +147,7 @@ def test_closing_ends_a_question_that_is_held_back(nacos: Nacos, pool: ThreadPoo
 def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
     query: str, env: dict[str, str]
 ) -> None:
-    with Nacos(username="ann", password="pa-55-word") as nacos:
+    with Nacos(port=free_port(), username="ann", password="pa-55-word") as nacos:
         nacos.put(NAME, "one")
         masker = Masker()
         source = open_source(nacos.url(ID, query), env, SystemClock(), masker)
@@ -157,7 +159,7 @@ def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
 
 
 def test_an_access_token_is_renewed_before_it_ends_and_when_it_is_refused() -> None:
-    with Nacos(username="ann", password="pa-55-word") as nacos:
+    with Nacos(port=free_port(), username="ann", password="pa-55-word") as nacos:
         nacos.put(NAME, "one")
         nacos.token_ttl = 100
         clock = FakeClock()
@@ -177,7 +179,7 @@ def test_an_access_token_is_renewed_before_it_ends_and_when_it_is_refused() -> N
 
 def test_a_refused_login_is_said() -> None:
     with (
-        Nacos(username="ann", password="other") as nacos,
+        Nacos(port=free_port(), username="ann", password="other") as nacos,
         pytest.raises(SourceError, match=r"^nacos refused our login with 403$"),
     ):
         make_source(nacos, "username=ann&password=pa-55-word").read()

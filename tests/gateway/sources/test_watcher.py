@@ -112,6 +112,10 @@ class Watched:
         return [event["problem"] for event in self.log.events if "problem" in event]
 
 
+def thread_names() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
 @pytest.fixture
 def start_watched(tmp_path: Path) -> Callable[..., Watched]:
     def make(*steps: Step, **how: Any) -> Watched:
@@ -378,4 +382,4 @@ def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> Non
         assert comes_true(lambda: gateway.catalog_state.reloads == 1)
     finally:
         gateway.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "postern-catalog"]
+    assert comes_true(lambda: "postern-catalog" not in thread_names())
