@@ -142,6 +142,12 @@ class Gate:
         """The state of service ``s``'s."""
         return self.gateway.breakers([self.gateway.catalog.services["s"]])["s"]
 
+    @property
+    def waiting(self) -> int:
+        """How many calls of this process wait for what another like them gets."""
+        flights = list(self.gateway._runtime.single_flight._flights.values())
+        return sum(len(flight._condition._waiters) for flight in flights)  # type: ignore[attr-defined]
+
     def ask(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Any:
         """The data of one call of service ``s``, or its error."""
         self.trace = how.setdefault("trace", Trace())
@@ -227,7 +233,10 @@ class Wire:
             0,
         )
         while len(body) < length:
-            body += sock.recv(65536)
+            received = sock.recv(65536)
+            if not received:
+                return False
+            body += received
         self.heard.append(head + b"\r\n\r\n" + body)
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from gateway import Call, Caller, Gateway, Result
 from gateway.batch import BatchRunner, independent_step
 from gateway.catalog.loader import CatalogError, load_catalog
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.errors import (
     BadResponse,
     DeadlineExceeded,
@@ -25,7 +24,16 @@ from gateway.errors import (
 )
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
-from tests.gateway.fakes import USER, Lines, comes_true, make_call, make_runtime, service
+from tests.gateway.fakes import (
+    USER,
+    WAIT_SECONDS,
+    FakeClock,
+    Lines,
+    comes_true,
+    make_call,
+    make_runtime,
+    service,
+)
 
 ECHO = {"http": "GET /anything", "params": {name: {"type": "string"} for name in ("a", "b", "c")}}
 NUMBER = {
@@ -40,7 +48,7 @@ def aggregates(box: Sandbox) -> Any:
     """A gateway over service ``s`` (``echo``, ``number``, ``create``, ``fail``) with one aggregate ``page``."""
     gateways: list[Gateway] = []
 
-    def make(**parts: Any) -> Gateway:
+    def make(clock: Clock | None = None, log: Lines | None = None, **parts: Any) -> Gateway:
         methods = {
             "echo": ECHO,
             "number": NUMBER,
@@ -55,9 +63,9 @@ def aggregates(box: Sandbox) -> Any:
             "services": {"s": service(box.url, methods=methods)},
             "aggregates": {"page": parts},
         }
-        clock = SystemClock()
         catalog = load_catalog(json.dumps(whole), "test.yaml", {})
-        gateway = Gateway(catalog, make_runtime(clock=clock))
+        runtime = make_runtime(clock=clock or SystemClock(), log=log or Lines())
+        gateway = Gateway(catalog, runtime)
         gateways.append(gateway)
         return gateway
 
@@ -77,9 +85,11 @@ def run_aggregate(
     )
 
 
-def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, box: Sandbox) -> None:
+def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(
+    gate: Open, box: Sandbox, clock: FakeClock
+) -> None:
     box.fault("/anything", "hang")
-    at = gate(on={"timeout": {"connect": 20, "read": 2}}, params=ECHO["params"])
+    at = gate(params=ECHO["params"], clock=clock)
     calls = {str(n): make_call("m", {"a": str(n)}) for n in range(10)}
     outcomes: dict[str, Any] = {}
     batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_batch(calls)))
@@ -87,25 +97,30 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
     batch.start()
 
     assert comes_true(lambda: len(box.requests) == 10)  # and none of them has been answered
+    clock.advance(5)
+    box.stop()
     batch.join()
     assert list(outcomes) == list(calls)
     assert all(
-        isinstance(outcome.error, OutcomeUnknown) and outcome.elapsed > 1
+        isinstance(outcome.error, OutcomeUnknown) and outcome.elapsed == 5
         for outcome in outcomes.values()
     )
 
 
 def test_no_more_calls_run_at_once_than_there_are_places() -> None:
     together = BatchRunner(SystemClock(), Lines(), max_concurrent_calls=2)
-    running = Counter[str]()
+    running = list[Call]()
     most = []
+    both = threading.Barrier(2)
     pause = threading.Event()
 
     def run(call: Call) -> Result:
-        running["now"] += 1
-        most.append(running["now"])
+        running.append(call)
+        both.wait(WAIT_SECONDS)
         pause.wait(0.02)  # long enough for others to come in, if they could
-        running["now"] -= 1
+        most.append(len(running))
+        both.wait(WAIT_SECONDS)
+        running.remove(call)
         return Result(None)
 
     outcomes = together.run(
@@ -113,7 +128,8 @@ def test_no_more_calls_run_at_once_than_there_are_places() -> None:
     )
     together.close()
 
-    assert (len(outcomes), max(most)) == (8, 2)
+    assert most == [2] * 8
+    assert not any(outcome.error for outcome in outcomes.values())
 
 
 def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> None:
@@ -281,17 +297,33 @@ def test_a_caller_that_may_not_call_a_part_gets_none_of_it(
     assert box.requests == []
 
 
-def test_the_callers_time_counts_over_all_parts(aggregates: Aggregates, box: Sandbox) -> None:
+class Late(Lines):
+    """Much time passes after each line."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def info(self, event: str, **fields: Any) -> None:
+        super().info(event, **fields)
+        self._clock.advance(31)
+
+
+def test_the_callers_time_counts_over_all_parts(
+    aggregates: Aggregates, box: Sandbox, clock: FakeClock
+) -> None:
     gateway = aggregates(
+        clock,
+        Late(clock),
         slow={"call": "s.echo", "params": {"a": "slow"}},
         after={"call": "s.echo", "params": {"a": "$slow.query.a.0"}},
     )
-    box.fault("/anything", "delay=3")
 
-    outcomes = run_aggregate(gateway, timeout=5, caller=USER)
+    outcomes = run_aggregate(gateway, timeout=30, caller=USER)
 
     assert outcomes["slow"].error is None
     assert isinstance(outcomes["after"].error, DeadlineExceeded)
+    assert len(box.requests) == 1
 
 
 def test_an_unknown_aggregate_is_not_found(aggregates: Aggregates) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,17 +24,18 @@ def one(url: str, path: str = "/v1/health", name: str = "s", **settings: Any) ->
 
 
 def test_a_call_in_flight_finishes_on_the_catalog_it_began_with(
-    open_gate: Open, box: Sandbox
+    open_gate: Open, box: Sandbox, may_answer: threading.Event
 ) -> None:
     with Sandbox(port=free_port()) as other:
         at = open_gate(one(box.url, "/anything/old"))
-        box.fault("/anything/*", "delay=3")
+        may_answer.clear()
         with ThreadPoolExecutor(1) as pool:
             flying = pool.submit(at.ask)
             assert comes_true(lambda: box.requests)
             at.gateway.swap(make_catalog(one(other.url, "/anything/new")))
             assert at.ask()["path"] == "/anything/new"
             assert not flying.done()
+            may_answer.set()
             assert flying.result(30)["path"] == "/anything/old"
         assert comes_true(lambda: not box._server._live)
 

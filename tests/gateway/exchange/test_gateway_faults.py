@@ -22,7 +22,7 @@ from gateway.errors import (
     Rejected,
 )
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, Wire, answer, service
+from tests.gateway.fakes import Gate, Wire, answer, comes_true, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -79,6 +79,7 @@ def test_each_fault_has_its_error(
     times = {"timeout": {"read": 1}} if kind is ReadTimeout else {}
     error = failure(gate("GET /v1/health", on={"max_response": 20000}, **times))
     assert (type(error), error.code) == (kind, code)
+    assert comes_true(lambda: box.requests)
     assert len(box.requests) == 1
 
 

@@ -80,7 +80,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     clock = Clock()
     cache = AnswerCache(MemoryStore(clock), clock)
-    patience = Patience(clock.now() + 5, clock.now() + 5)
+    patience = Patience(clock.now() + 60, clock.now() + 60)
     begun = threading.Event()
 
     def fetch() -> CachedAnswer:
@@ -90,7 +90,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     def ask_once(fetch: Callable[[], CachedAnswer]) -> Result:
         lock = CrossWorkerLock(cache, clock)
-        return lock.do("k", fetch, lambda: None, 5, patience).result
+        return lock.do("k", fetch, lambda: None, 60, patience).result
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask_once, fetch)

@@ -169,7 +169,7 @@ def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_g
     clock = FakeClock()
     with Wire([answer(b"x" * 100)[:-50], answer(b"y")]) as server:
         settings = service(
-            server.url, concurrency=1, timeout={"connect": 2, "read": 10}, methods={"m": STREAM}
+            server.url, concurrency=1, timeout={"connect": 20, "read": 10}, methods={"m": STREAM}
         )
         at = open_gate({"s": settings}, clock=clock)
         flowing = opened(at)

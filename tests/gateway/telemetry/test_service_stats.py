@@ -110,7 +110,7 @@ def test_a_gateway_counts_each_call_by_whose_fault_it_was(box: Sandbox, open_gat
         "no": {"http": "GET /status/400"},
         "strict": {"http": "GET /items", "params": {"n": {"type": "integer", "required": True}}},
     }
-    gate = open_gate({"s": service(box.url, methods=methods)})
+    gate = open_gate({"s": service(box.url, methods=methods)}, clock=FakeClock())
     gate.ask("good")
     for method in ("bad", "no", "strict"):
         with pytest.raises(GatewayError):

@@ -8,19 +8,21 @@ from typing import Any
 import pytest
 
 from gateway import GatewayError
+from gateway.telemetry import spans
 from gateway.telemetry.spans import SpanExporter
 from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.collector import Collector
 from tests.gateway.conftest import Open
-from tests.gateway.fakes import USER, Gate
+from tests.gateway.fakes import USER, WAIT_SECONDS, Gate
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    monkeypatch.setattr(spans, "REQUEST_TIMEOUT_SECONDS", WAIT_SECONDS)
     with Collector() as running:
         yield running
 
