@@ -50,7 +50,8 @@ def readyz() -> Response:
 def secrets_problem() -> str:
     """Return how many apps cannot sign because no key opens their secret; empty where all can."""
     unreadable = auth_services().apps.unreadable()
-    return f"of {unreadable} apps; see flask secrets status" if unreadable else ""
+    apps = "1 app" if unreadable == 1 else f"{unreadable} apps"
+    return f"of {apps}; see flask secrets status" if unreadable else ""
 
 
 def database_problem() -> str:

@@ -47,6 +47,11 @@ def _color_token(token: re.Match[str]) -> str:
     return click.style(token[0], fg=JSON_COLORS[token.lastgroup or ""])
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 method, 2 methods."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Return a line for the header and one for each row, two blanks between columns."""
     lines = [header, *rows]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.auth.app_secrets import AppSecrets, SealState
 from api.context import app_state
 from cli.accounts import loaded_auth, record_act, report_database_errors
-from cli.output import AS_JSON, print_json
+from cli.output import AS_JSON, count, print_json
 from models import AccountConnection, Act, App
 
 secrets_cli = AppGroup("secrets", help="The secrets that are kept sealed.")
@@ -77,18 +77,19 @@ def status(as_json: bool) -> None:
 def reseal() -> None:
     """Seal with the current key what an older one sealed."""
     reseal_one = loaded_auth().app_secrets.reseal
-    count = 0
+    resealed = 0
     with report_database_errors(""), app_state().database.write_session() as session:
         for app in session.scalars(select(App).with_for_update()):
             sealed = (app.secret, app.previous_secret)
             app.secret = reseal_one(app.secret)
             if app.previous_secret:
                 app.previous_secret = reseal_one(app.previous_secret)
-            count += sealed != (app.secret, app.previous_secret)
-        services = _reseal_connections(session, reseal_one)
-        summary = f"{count} apps, {services} services"
+            resealed += sealed != (app.secret, app.previous_secret)
+        apps = count(resealed, "app")
+        services = count(_reseal_connections(session, reseal_one), "service")
+        summary = f"{apps}, {services}"
         record_act(session, Act("secrets.reseal", "secrets", summary))
-    click.echo(f"sealed the secrets of {count} apps and the tokens of {services} services anew")
+    click.echo(f"sealed the secrets of {apps} and the tokens of {services} anew")
 
 
 def _sealed_connections() -> Select[AccountConnection]:
@@ -100,11 +101,11 @@ def _sealed_connections() -> Select[AccountConnection]:
 
 def _reseal_connections(session: Session, reseal_one: Callable[[str], str]) -> int:
     """Return how many were sealed with another key."""
-    count = 0
+    resealed = 0
     for connection in session.scalars(_sealed_connections().with_for_update()):
         sealed = (connection.refresh_token, connection.access_token)
         connection.refresh_token, connection.access_token = (
             token and reseal_one(token) for token in sealed
         )
-        count += sealed != (connection.refresh_token, connection.access_token)
-    return count
+        resealed += sealed != (connection.refresh_token, connection.access_token)
+    return resealed

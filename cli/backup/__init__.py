@@ -12,6 +12,7 @@ from api.context import app_state
 from cli.accounts import loaded_auth, report_database_errors, url_without_password
 from cli.backup.archive import ArchiveReader, ArchiveWriter, new_archive, open_archive
 from cli.files import FileArgument
+from cli.output import count
 from models import AccountConnection, App
 from models.backup import first_filled_table, snapshot
 from models.connections import CONNECTED
@@ -60,10 +61,10 @@ def restore(file: Path) -> None:
     click.echo("Everybody logs in again.")
     if services := _lose_connections():
         click.echo(f"warning: connect these accounts again: {', '.join(services)}", err=True)
-    if count := _unreadable_secrets():
+    if unreadable := _unreadable_secrets():
         click.echo(
-            f"warning: {count} apps' secrets cannot be opened: put the key that sealed them into "
-            "SECRETS_PREVIOUS_KEYS, or rotate these apps",
+            f"warning: the secrets of {count(unreadable, 'app')} cannot be opened: put the key "
+            "that sealed them into SECRETS_PREVIOUS_KEYS, or rotate these apps",
             err=True,
         )
 

@@ -27,6 +27,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.resources.file_store import FileStore
+from cli.output import count
 from models.backup import TABLES, Snapshot, loading
 from models.database import revisions
 
@@ -63,18 +64,18 @@ class ArchiveWriter:
 
     def _add_table(self, name: str, tables: Snapshot) -> None:
         digest = hashlib.sha256()
-        count = 0
+        written = 0
         with TemporaryFile(dir=self._folder) as spool:
             for line in tables.lines(name):
                 spool.write(line)
                 digest.update(line)
-                count += 1
+                written += 1
                 if name == "files":
                     self._stored_names.append(json.loads(line)["stored_as"])
             size = spool.tell()
             spool.seek(0)
             self._archive.addfile(_member(f"tables/{name}.jsonl", size), spool)
-        self._row_counts[name] = count
+        self._row_counts[name] = written
         self._digests[name] = digest.hexdigest()
 
     def add_files(self, store: FileStore) -> None:
@@ -248,8 +249,10 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _summary(row_counts: dict[str, int], file_count: int) -> str:
-    counts = [f"{count} {name}" for name, count in row_counts.items() if count]
-    return f"{', '.join(counts) or 'no rows'}; bytes of {file_count} files"
+    counts = [
+        count(number, name.removesuffix("s")) for name, number in row_counts.items() if number
+    ]
+    return f"{', '.join(counts) or 'no rows'}; bytes of {count(file_count, 'file')}"
 
 
 def _sha256_of(path: Path) -> str:

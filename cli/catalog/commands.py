@@ -15,7 +15,7 @@ from cli.files import FileArgument, OpenFileArgument
 from cli.loading import loaded_gateway, require_service
 from cli.names import complete_service
 from cli.openapi import VARIABLE, SpecError, import_spec, summarize
-from cli.output import AS_JSON, print_json, table
+from cli.output import AS_JSON, count, print_json, table
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog, Method
 from gateway.catalog.yaml.parser import read
@@ -61,7 +61,7 @@ def check(file: str | None, as_json: bool) -> None:
         return
     for note in catalog.notes:
         click.echo(f"{note.file}:{note.line}: note: {note}")
-    click.echo(f"{name}: ok, {services} services, {methods} methods")
+    click.echo(f"{name}: ok, {count(services, 'service')}, {count(methods, 'method')}")
 
 
 def _refusal(error: CatalogError) -> click.ClickException:

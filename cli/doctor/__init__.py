@@ -13,7 +13,7 @@ from cli.doctor.finding import OK, PROBLEM, WARNING, Finding, ok, problem
 from cli.doctor.machine import folder_findings, port_finding, settings_findings
 from cli.doctor.servers import database_findings, redis_findings
 from cli.doctor.vendors import proxy_finding, vendor_findings
-from cli.output import AS_JSON, NO_COLOR, print_json
+from cli.output import AS_JSON, NO_COLOR, count, print_json
 from config import Settings, SettingsError
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
@@ -90,9 +90,8 @@ def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, l
     for secret in catalog.secrets:
         masker.register(secret)
     methods = sum(1 for _ in catalog.methods())
-    return catalog, [
-        ok("catalog", f"{source.name}: {len(catalog.services)} services, {methods} methods")
-    ]
+    services = count(len(catalog.services), "service")
+    return catalog, [ok("catalog", f"{source.name}: {services}, {count(methods, 'method')}")]
 
 
 def _catalog_problem(error: DocumentError, line: int, key: str, says: str) -> Finding:
@@ -115,5 +114,5 @@ def _print(finding: Finding) -> None:
 
 def _print_total(findings: list[Finding]) -> None:
     counts = {level: sum(finding.level == level for finding in findings) for level in COLORS}
-    words = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in (PROBLEM, WARNING)]
+    words = [count(counts[level], level) for level in (PROBLEM, WARNING)]
     click.echo(f"\n{', '.join(words)}, {counts[OK]} ok")

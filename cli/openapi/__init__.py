@@ -24,6 +24,7 @@ from cli.openapi.operations import Operations
 from cli.openapi.servers import Servers
 from cli.openapi.source import SpecError, read_spec
 from cli.openapi.yaml_writer import Commented, comment, has_notes_inside, lines, one_line
+from cli.output import count
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 MAX_REASONS = 5  # for nothing being imported
@@ -94,8 +95,8 @@ def _why_nothing(tags: Collection[str], operations: Operations) -> str:
 
 
 def _omissions(operations: Operations) -> Iterator[str]:
-    for server, count in operations.at_other_servers.items():
-        yield f"Left out: {count} operations at {server}"
+    for server, number in operations.at_other_servers.items():
+        yield f"Left out: {count(number, 'operation')} at {server}"
     for reason in operations.skipped:
         yield f"Left out: {reason}"
 
@@ -112,8 +113,8 @@ def _summary(
     omitted = len(operations.skipped) + operations.at_other_servers.total()
     selection = f"; only those tagged {', '.join(tags)}" if tags else ""
     return (
-        f"{title}: {len(methods)} methods, {with_notes} of them with notes; "
-        f"{omitted} operations left out{selection}."
+        f"{title}: {count(len(methods), 'method')}, {with_notes} of them with notes; "
+        f"{count(omitted, 'operation')} left out{selection}."
     )
 
 
@@ -129,7 +130,7 @@ def _advice(settings: Mapping[str, Any], methods: Mapping[str, Commented]) -> It
 
 def _losses(operations: Operations) -> Iterator[str]:
     if operations.dropped:
-        counts = [f"{key} ({count})" for key, count in sorted(operations.dropped.items())]
+        counts = [f"{key} ({number})" for key, number in sorted(operations.dropped.items())]
         yield f"Not carried over, and so not checked: {', '.join(counts)}"
     yield from _omissions(operations)
 

@@ -130,7 +130,7 @@ class _Gathering:
         return ""
 
     def _end(self, call: Call, next_params: Params | None, reason: str) -> Result:
-        detail = f"{len(self._items)} items; {reason}"
+        detail = f"{len(self._items)} item{'s' * (len(self._items) != 1)}; {reason}"
         call.trace.note(self._now(), "pages", detail)
         call.trace.params = self._first_params  # of the call, where those of its last page stand
         page = Page(next_params, self._bytes)

@@ -95,9 +95,9 @@ def test_what_is_restored_is_what_was_backed_up(
 ) -> None:
     fill(app)
     file = tmp_path / name
-    assert "1 products" in succeed(app, "backup", str(file))
+    assert "1 product" in succeed(app, "backup", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "bytes of 1 files" in succeed(empty_app, "restore", str(file))
+    assert "bytes of 1 file" in succeed(empty_app, "restore", str(file))
     assert rows(empty_app) == rows(app)
     assert file_bytes(empty_app) == file_bytes(app) == [b"bytes" * 1000]
     assert succeed(empty_app, "db", "current") == succeed(app, "db", "current")
@@ -265,7 +265,7 @@ def test_secrets_whose_key_is_gone_are_told(
     other_key = replace(state.settings, jwt_secret=Secret("another secret of 32 bytes or more"))
     result = run(create_app(other_key), "restore", str(tmp_path / "all.tar"))
     assert result.exit_code == 0
-    assert "1 apps' secrets cannot be opened" in result.output
+    assert "the secrets of 1 app cannot be opened" in result.output
 
 
 def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes | None]) -> None:

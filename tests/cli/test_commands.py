@@ -228,7 +228,7 @@ def test_secrets_are_counted_by_their_key_and_sealed_anew(
 
     assert "1 sealed with the current key" in run("secrets", "status").output
     assert "1 sealed with an older key" in with_key("secrets", "status", secrets_key=key).output
-    assert "of 1 apps" in with_key("secrets", "reseal", secrets_key=key).output
+    assert "of 1 app " in with_key("secrets", "reseal", secrets_key=key).output
     assert "of 0 apps" in with_key("secrets", "reseal", secrets_key=key).output
     lost = run("secrets", "status")
     assert lost.exit_code == 1

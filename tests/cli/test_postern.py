@@ -75,7 +75,7 @@ def test_a_slip_is_answered_with_what_was_meant(
 def test_files_are_those_of_the_folder_it_is_typed_in(installation: Installation) -> None:
     (installation.typed_in / "mine.yaml").write_text(ENUM)
     assert installation.run("catalog", "check").stdout.startswith("services.yaml: ok")
-    assert "1 services, 1 methods" in installation.run("catalog", "check", "mine.yaml").stdout
+    assert "1 service, 1 method" in installation.run("catalog", "check", "mine.yaml").stdout
     assert installation.run("catalog", "check", "services.yaml").returncode == 1
     (installation.typed_in / "to.txt").write_text("mei")
     result = installation.run(

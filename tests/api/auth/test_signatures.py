@@ -257,7 +257,7 @@ def test_a_secret_that_no_key_opens_is_our_fault_and_told_by_readyz_and_a_metric
 ) -> None:
     client = make_app(replace(settings, jwt_secret=Secret("y" * 32))).test_client()
     assert send(client, sign()) == (503, -5001)
-    assert client.get("/readyz").json["data"]["secrets"] == "of 1 apps; see flask secrets status"
+    assert client.get("/readyz").json["data"]["secrets"] == "of 1 app; see flask secrets status"
     assert "postern_app_secrets_unreadable 1.0" in client.get("/metrics").text
 
 

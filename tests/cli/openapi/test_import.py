@@ -688,7 +688,7 @@ def test_an_imported_method_is_called_through_the_gateway(
     secrets = dict.fromkeys(VARIABLE.findall(file.read_text()), "secret-of-the-test")
     runner = make_app(replace(settings, catalog=str(file), environ=secrets)).test_cli_runner()
     done = runner.invoke(args=["catalog", "check"])
-    assert f"ok, 1 services, {168 if tag else 500} methods" in done.output
+    assert f"ok, 1 service, {168 if tag else 500} methods" in done.output
     done = runner.invoke(args=["call", "it", *words])
     assert done.exit_code == 0, done.output
     echo = json.loads(done.stdout)["data"]

@@ -127,7 +127,7 @@ def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(
         text = text_of(spec(paths), path=file)
         assert list(service_of(text)["methods"]) == ["get_b"]
         assert "# Left out: GET /a: " in text
-        assert "1 operations left out" in summarize(text)
+        assert "1 operation left out" in summarize(text)
 
 
 def test_a_file_that_names_itself_ends(folder: Path) -> None:
@@ -188,8 +188,8 @@ def test_base_url_imports_the_operations_at_that_server_and_no_others() -> None:
         UPLOADS,
         ["POST /up"],
     )
-    assert f"# Left out: 1 operations at {MAIN}" in text
-    assert "1 operations left out" in summarize(text)
+    assert f"# Left out: 1 operation at {MAIN}" in text
+    assert "1 operation left out" in summarize(text)
 
 
 def test_a_base_url_that_the_file_does_not_know_stands_for_its_server() -> None:
@@ -308,7 +308,7 @@ def test_the_command_says_on_stderr_how_much_it_imported(app: Flask, tmp_path: P
     args = ["catalog", "import", str(tmp_path / "api.json"), "-o", str(tmp_path / "made.yaml")]
     done = app.test_cli_runner().invoke(args=args)
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "A, version 1: 1 methods, 0 of them with notes; 1 operations left out.\n"
+    assert done.stderr == "A, version 1: 1 method, 0 of them with notes; 1 operation left out.\n"
 
 
 @pytest.mark.parametrize("operation", [None, [], "text"])
