@@ -1,149 +1,120 @@
-// For admins: users, apps, and who did what.
+// For admins: users, apps, the accounts that services are connected to, and who did what.
 
-import { ask, get, Refused } from "./api.js";
-import { arrange, away, fill, follow, h, labelled, moment, pager, queryForm, quiet, refill, row, select, table } from "./dom.js";
+import { button, english, field, h, labelled, moment, quiet, say, select, state, table } from "./dom.js";
+import { drawFiltered, drawManaged } from "./lists.js";
 import { t } from "./texts.js";
 
-const LIMIT = 50;
-const ROLES = ["guest", "user", "admin"].map((each) => [each, each]);
+const ROLES = ["guest", "user", "admin"];
+const CONNECTION = { connected: [t("connected", "已连接"), "good"], not_connected: [t("not connected", "未连接"), "quiet"], reconnect: [t("connect again", "需要重新连接"), "bad"] };
+const begun = new Set(); // services whose vendor's page waits
 
-export function drawUsers(main, _, query) {
-  return draw(main, query, {
-    title: t("Users"), path: "users", headings: [t("Name"), t("Role"), t("Created"), t("State"), t("Do")],
-    cells: (each, act) => [each.username, role(each, act), moment(each.created_at), state(each), h("span", { class: "states" },
-      toggle(each, each.username, () => act("PATCH", each.id, { disabled: !each.disabled })),
-      button("password", t("New password"), each.username, () => {
-        const password = secret();
-        return act("PATCH", each.id, { password }, t("New password of {}, shown this once: {}", each.username, password));
-      }, t("Give {} a new password? All logins end.", each.username)),
-      button("logins", t("End logins"), each.username, () => act("POST", `${each.id}/revoke_tokens`, null, t("All logins of {} have ended", each.username))),
-      button("delete", t("Delete"), each.username, () => act("DELETE", each.id, null), t("Delete {}?", each.username)))],
-    fresh: [["username", t("Username")], ["role", t("Role"), select("role", ROLES, "user")]],
-    create: ({ username, role: given }, act) => {
+const USERS = {
+  headings: [t("Name", "名称"), t("Role", "角色"), t("Created", "创建时间"), t("State", "状态"), t("Do", "操作")],
+  cells: (user, act) => [user.username, role(user, act), moment(user.created_at), activity(user), buttons(user.username, [
+    ["toggle", toggle(user), () => act("PATCH", `/${user.id}`, { disabled: !user.disabled })],
+    ["password", t("New password", "重置密码"), () => {
       const password = secret();
-      return act("POST", "", { username, role: given, password }, t("Password of {}, shown this once: {}", username, password));
-    },
-  });
+      act("PATCH", `/${user.id}`, { password }, t("New password of {}, shown this once: {}", "{} 的新密码（只显示这一次）：{}", user.username, password));
+    }, t("Give {} a new password? All logins end.", "确定为 {} 重置密码吗？其所有登录都会失效。", user.username)],
+    ["logins", t("End logins", "强制下线"), () => act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", "{} 的所有登录已失效", user.username))],
+    ["delete", t("Delete", "删除"), () => act("DELETE", `/${user.id}`), t("Delete {}?", "确定删除 {} 吗？", user.username)],
+  ])],
+  fields: () => [field(t("Username", "用户名"), "username", { required: true }), labelled(t("Role", "角色"), select("role", ROLES, "user"))],
+  create: (user, act) => {
+    const password = secret();
+    return act("POST", "", { ...user, password }, t("Password of {}, shown this once: {}", "{} 的密码（只显示这一次）：{}", user.username, password));
+  },
+};
+
+const APPS = {
+  headings: [t("App", "应用"), t("May call", "可以调用"), t("Rate", "限额"), t("Last used", "最近使用"), t("State", "状态"), t("Do", "操作")],
+  cells: (app, act) => [
+    app.app_id,
+    change(`allow-${app.app_id}`, t("allow of {}", "{} 可以调用的范围", app.app_id), app.allow.join(" "), (text) => act("PATCH", `/${app.app_id}`, { allow: listOf(text) })),
+    change(`rate-${app.app_id}`, t("rate of {}", "{} 的限额", app.app_id), app.rate, (text) => act("PATCH", `/${app.app_id}`, { rate: text || null })),
+    moment(app.last_used_at), activity(app), buttons(app.app_id, [
+      ["toggle", toggle(app), () => act("POST", `/${app.app_id}/${app.disabled ? "enable" : "disable"}`)],
+      ["secret", t("New secret", "轮换密钥"), () => act("POST", `/${app.app_id}/rotate`), t("Give {} a new secret? The present one is good until the next.", "确定为 {} 生成新密钥吗？现有密钥在下一次轮换前仍然有效。", app.app_id)],
+      ["delete", t("Delete", "删除"), () => act("DELETE", `/${app.app_id}`), t("Delete {}?", "确定删除 {} 吗？", app.app_id)],
+    ])],
+  fields: () => [field(t("App id", "应用 id"), "app_id", { required: true }), field(t("May call (such as wechat.* maps)", "可以调用（如 wechat.* maps）"), "allow", { required: true }),
+    field(t("Rate (such as 100/minute)", "限额（如 100/minute）"), "rate")],
+  create: ({ app_id, allow, rate }, act) => act("POST", "", { app_id, allow: listOf(allow), rate: rate || null }),
+};
+
+const CONNECTIONS = {
+  note: () => quiet(t("Accounts that services use by OAuth. Their tokens are kept here, sealed, and renewed.", "各服务通过 OAuth 使用的账号。令牌加密保存在这里并自动续期。")),
+  headings: [t("Service", "服务"), t("State", "状态"), t("Connected", "连接时间"), t("Scopes", "授权范围"), t("Renewed", "续期时间"), t("Ends", "到期时间"), t("Last error", "最近的错误"), t("Do", "操作")],
+  none: t("No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token.", "服务目录中没有 auth 类型为 oauth2、grant 为 authorization_code 或 refresh_token 的服务。"),
+  cells: (each, act) => {
+    const { service } = each;
+    if (each.state === "connected" && begun.delete(service)) say(t("{} is connected", "{} 已连接", service));
+    return [h("b", service), state(...CONNECTION[each.state]), each.connected_by && t("{} by {}", "{}，由 {} 连接", moment(each.connected_at), each.connected_by),
+      each.scopes.join(" "), moment(each.last_refreshed_at), moment(each.expires_at), each.last_error && english(each.last_error), buttons(service, [
+        each.grant === "authorization_code" && ["connect", each.state === "connected" ? t("Connect anew", "重新连接") : t("Connect", "连接"), ({ target }) => connect(service, target, act)],
+        each.state !== "not_connected" && ["end", t("Disconnect", "断开"), () => act("DELETE", `/${encodeURIComponent(service)}`, null, t("{} is disconnected", "{} 已断开", service)),
+          t("Disconnect {}? Its calls are refused until it is connected again.", "确定断开 {} 吗？重新连接之前，对它的调用都会被拒绝。", service)],
+      ])];
+  },
+};
+
+const AUDIT = {
+  head: quiet(t("What was done to users, apps and connections, and to what is others’.", "对用户、应用、账号连接以及他人数据的操作。")),
+  fields: [field(t("Actor", "操作者"), "actor"), field(t("Action", "操作"), "action"), field(t("Object", "对象"), "object")],
+  sent: (query) => `${query}&sort=-id`,
+  found: (acts) => table([t("When", "时间"), t("Who", "操作者"), t("Did", "操作"), t("To", "对象"), t("Changed", "变更"), t("From", "来源地址")], acts.map((each) => [
+    moment(each.created_at), each.actor, each.action, each.object + (each.name ? ` (${each.name})` : ""),
+    Object.entries(each.changed).map(([name, value]) => (value === null ? name : `${name}=${value}`)).join(" "), each.address])),
+};
+
+export async function draw(place, page) {
+  if (page.name === "audit") return drawFiltered(place, page, AUDIT);
+  await drawManaged(place, page, { users: USERS, apps: APPS, connections: CONNECTIONS }[page.name]);
+  return page.name === "connections"; // which changes in another tab
 }
 
 /** A role that is refused is not shown on. */
-function role({ id, username, role: present }, act) {
-  return select(`role-${id}`, ROLES, present, { "aria-label": t("Role of {}", username), onchange: async ({ target }) => {
-    if (!await act("PATCH", id, { role: target.value }, t("{} is {}; all logins have ended", username, target.value))) target.value = present;
+function role(user, act) {
+  return select(`role-${user.id}`, ROLES, user.role, { "aria-label": t("Role of {}", "{} 的角色", user.username), onchange: async ({ target }) => {
+    if (!await act("PATCH", `/${user.id}`, { role: target.value }, t("{} is {}; all logins have ended", "{} 的角色已改为 {}，其所有登录已失效", user.username, target.value))) target.value = user.role;
   } });
 }
 
-export function drawApps(main, _, query) {
-  return draw(main, query, {
-    title: t("Apps"), path: "apps", headings: [t("App"), t("May call"), t("Rate"), t("Last used"), t("State"), t("Do")],
-    cells: (each, act) => [each.app_id, change(each, "allow", t("allow of {}", each.app_id), each.allow.join(" "), (text) => act("PATCH", each.app_id, { allow: words(text) })),
-      change(each, "rate", t("rate of {}", each.app_id), each.rate ?? "", (text) => act("PATCH", each.app_id, { rate: text || null })), moment(each.last_used_at), state(each), h("span", { class: "states" },
-        toggle(each, each.app_id, () => act("POST", `${each.app_id}/${each.disabled ? "enable" : "disable"}`, null)),
-        button("secret", t("New secret"), each.app_id, () => act("POST", `${each.app_id}/rotate`, null), t("Give {} a new secret? The present one is good until the next.", each.app_id)),
-        button("delete", t("Delete"), each.app_id, () => act("DELETE", each.app_id, null), t("Delete {}?", each.app_id)))],
-    fresh: [["app_id", t("App id")], ["allow", t("May call (such as wechat.* maps)")], ["rate", t("Rate (such as 100/minute)")]],
-    create: ({ app_id, allow, rate }, act) => act("POST", "", { app_id, allow: words(allow), rate: rate || null }),
-  });
+/** The link to the vendor's page takes the button's place until the row changes. */
+async function connect(service, place, act) {
+  const begin = await act("POST", `/${encodeURIComponent(service)}/authorize`, null, "");
+  if (!begin) return;
+  begun.add(service);
+  const opener = h("a", { id: place.id, href: begin.authorization_url, target: "_blank", rel: "noopener noreferrer" }, t("Open the page of {}", "打开 {} 的授权页面", service));
+  place.replaceWith(opener);
+  opener.focus();
 }
 
-export async function drawAudit(main, _, query, signal) {
-  if (!main.querySelector("form")) {
-    fill(main, h("h1", {}, t("Audit")), quiet(t("What was done to users, apps and connections, and to what is others’.")),
-      queryForm([["actor", t("Actor")], ["action", t("Action")], ["object", t("Object")]].map(([name, label]) => labelled(label, h("input", { id: name, name, autocomplete: "off" }))), t("Filter"), (values) => address("audit", values)),
-      h("div", { id: "found" }));
-  }
-  follow(main.querySelector("form"), query);
-  const page = await get(`/api/v1/audit?sort=-id&${paged(query)}`, signal);
-  refill(main.querySelector("#found"), [page, query.toString()], () => [
-    table([t("When"), t("Who"), t("Did"), t("To"), t("Changed"), t("From")], page.items.map((each) => [
-      moment(each.created_at), each.actor, each.action, `${each.object}${each.name ? ` (${each.name})` : ""}`,
-      Object.entries(each.changed).map(([name, value]) => (value === null ? name : `${name}=${value}`)).join(" ") || "–", each.address ?? "–"])),
-    pages("audit", page, query)]);
+function activity({ disabled }) {
+  return disabled ? state(t("disabled", "已停用"), "bad") : state(t("active", "启用中"), "good");
 }
 
-function draw(main, query, page) {
-  main.refresh ??= build(main, page);
-  return main.refresh(query);
+function toggle({ disabled }) {
+  return disabled ? t("Enable", "启用") : t("Disable", "停用");
 }
 
-/** What stays while the list changes; gives what asks for the list. */
-function build(main, { title, path, headings, cells, fresh, create }) {
-  let shown; // the query
-  let newest = 0; // an older list is not drawn over a newer one
-  const told = h("p", { role: "status", class: "good" });
-  const wrong = h("p", { role: "alert", class: "alarm" });
-  const list = table(headings, []);
-  const pagers = h("div", {});
-  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); make(); } },
-    fresh.map(([name, label, control]) => labelled(label, control || h("input", { id: name, name, required: name !== "rate", autocomplete: "off", spellcheck: "false" }))), h("button", {}, t("Create")));
-  const given = () => Object.fromEntries(new FormData(form));
-  async function make() {
-    const sent = given();
-    if (await create(sent, act) && JSON.stringify(given()) === JSON.stringify(sent)) form.reset(); // else the next one is being typed
-  }
-  /** Whether Postern has done it. */
-  async function act(verb, rest, body, words = t("Done")) {
-    fill(told);
-    fill(wrong);
-    try {
-      const { status, answer } = await ask(verb, `/api/v1/${path}${rest === "" ? "" : `/${rest}`}`, body);
-      if (answer.code !== 0) throw new Refused(status, answer);
-      const data = answer.data ?? {};
-      fill(told, data.secret ? t("Secret of {}, shown this once: {}", data.app_id, data.secret) : words, ...(data.warnings ?? []).map((each) => ` (${each})`));
-      await refresh(shown);
-      return true;
-    } catch (error) {
-      fill(wrong, away(error), " ", error.answer?.error?.fields ? JSON.stringify(error.answer.error.fields) : null);
-      return false;
-    }
-  }
-  async function refresh(query) {
-    const number = ++newest;
-    shown = query;
-    const page = await get(`/api/v1/${path}?${paged(query)}`);
-    if (number !== newest) return;
-    arrange(list.querySelector("tbody"), page.items, (each) => row(headings, cells(each, act)));
-    refill(pagers, [page.skip, page.total, query.toString()], () => [pages(path, page, query)]);
-  }
-  fill(main, h("h1", {}, title), form, told, wrong, list, pagers);
-  return refresh;
+/** Each: [id, words, what it does, the question before it]. */
+function buttons(name, each) {
+  return h("span", { class: "states" }, each.filter(Boolean).map(([id, words, f, question]) => (
+    button(words, (event) => (!question || confirm(question)) && f(event), { id: `${id}-${name}`, "aria-label": `${words} ${name}` }))));
 }
 
-function paged(query) {
-  return new URLSearchParams({ ...Object.fromEntries([...query].filter(([, value]) => value)), limit: LIMIT });
-}
-
-function pages(path, page, query) {
-  return pager(page, (skip) => address(path, { ...Object.fromEntries(query), skip }));
-}
-
-function address(path, values) {
-  return `#/${path}?${new URLSearchParams(values)}`;
-}
-
-function state({ disabled }) {
-  return h("span", { class: `state ${disabled ? "bad" : "good"}` }, disabled ? t("disabled") : t("active"));
-}
-
-function toggle({ disabled }, name, f) {
-  return button("toggle", disabled ? t("Enable") : t("Disable"), name, f);
-}
-
-function button(id, words, name, f, question) {
-  return h("button", { type: "button", id: `${id}-${name}`, "aria-label": `${words} ${name}`, onclick: () => { if (!question || confirm(question)) f(); } }, words);
-}
-
-function change(app, name, label, value, f) {
-  return h("input", { id: `${name}-${app.app_id}`, "aria-label": label, value, placeholder: t("default"), onchange: ({ target }) => {
+function change(id, label, value, f) {
+  return h("input", { id, "aria-label": label, value, placeholder: t("default", "默认"), onchange: ({ target }) => {
     target.defaultValue = target.value; // no longer only typed
     f(target.value.trim());
   } });
 }
 
-function words(text) {
+function listOf(text) {
   return text.split(/[\s,]+/).filter(Boolean);
 }
 
 function secret() {
-  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(18)))).replaceAll("+", "-").replaceAll("/", "_");
+  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (each) => each.toString(36)).join("");
 }

@@ -1,93 +1,106 @@
 // The console: which page, drawn when, for whom.
 
-import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
-import { away, fill, h, labelled, say } from "./dom.js";
-import { t, translatePage } from "./texts.js";
+import { isAdmin, login, logout, user } from "./api.js";
+import { alarm, away, button, field, fill, form, h, link, say } from "./dom.js";
+import { t } from "./texts.js";
 
 const EVERY = 2000; // ms
 const RELOAD_EVERY = 60_000; // ms, at most
-const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
+const THEMES = { auto: t("Theme: auto", "主题：自动"), light: t("Theme: light", "主题：浅色"), dark: t("Theme: dark", "主题：深色") };
 const main = document.getElementById("main");
-let drawn = 0; // which drawing is the newest
 let shown = {}; // the page that is seen: its path and its place
 let asks = new AbortController(); // of the newest drawing
 
-/** Pages by name. The module of one is loaded when it is opened; its function draws from the rest of the address, its query, and the
- * signal that a newer address gives. */
+/** Pages by name, which is that of the module, too; those of admin.js are for admins. A module is loaded when its page is opened. Its
+ * `draw` gets the page's place, and its name, the rest of its path, its query, and the signal that a newer address gives. */
 const PAGES = {
-  services: { title: t("Services"), load: () => import("./services.js") },
-  try: { title: t("Try"), load: () => import("./try.js") },
-  calls: { title: t("Calls"), load: () => import("./calls.js") },
-  callers: { title: t("Caller"), nav: "calls", load: () => import("./callers.js") },
-  catalog: { title: t("Catalog"), load: () => import("./catalog.js") },
-  users: { title: t("Users"), load: () => import("./admin.js"), by: "drawUsers", admin: true },
-  apps: { title: t("Apps"), load: () => import("./admin.js"), by: "drawApps", admin: true },
-  audit: { title: t("Audit"), load: () => import("./admin.js"), by: "drawAudit", admin: true },
-  connections: { title: t("Connections"), load: () => import("./connections.js"), admin: true },
+  services: { title: t("Services", "服务") },
+  try: { title: t("Try", "试用") },
+  calls: { title: t("Calls", "调用") },
+  callers: { title: t("Caller", "调用方"), nav: "calls" },
+  catalog: { title: t("Catalog", "服务目录") },
+  users: { title: t("Users", "用户"), module: "admin" },
+  apps: { title: t("Apps", "应用"), module: "admin" },
+  audit: { title: t("Audit", "审计"), module: "admin" },
+  connections: { title: t("Connections", "账号连接"), module: "admin" },
 };
-const NOWHERE = { title: t("Not found"), load: () => ({ draw: nowhere }) };
+const NOWHERE = { title: t("Not found", "页面不存在"), draw: nowhere, rest: [] };
+
+const links = Object.entries(PAGES).filter(([, page]) => !page.nav).map(([name, page]) => Object.assign(link([name], page.title), { name, page }));
+const nav = h("nav", { "aria-label": t("Pages", "页面") }, links);
+const end = button(t("Log out", "退出登录"), async () => {
+  await logout().catch(() => {});
+  say(t("Logged out", "已退出登录"));
+  show();
+}, { id: "logout" });
 
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   try {
     const [name, ...rest] = (path || "services").split("/").map(decodeURIComponent);
     const page = Object.hasOwn(PAGES, name) ? PAGES[name] : NOWHERE;
-    return { ...(page.admin && !isAdmin() ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
+    return { nav: name, module: name, ...(isHidden(page) ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
   } catch { // the address is not one that we have made
-    return { ...NOWHERE, rest: [] };
+    return NOWHERE;
   }
 }
 
-function nowhere(at) {
-  const address = h("code", {}, location.hash);
-  fill(at, h("h1", {}, t("Not found")), h("p", {}, isAdmin() ? t("There is no page at {}.", address) : t("There is no page at {}, or it is for admins.", address)),
-    h("p", {}, h("a", { href: "#/services" }, t("To the services"))));
+function isHidden(page) {
+  return page.module === "admin" && !isAdmin();
+}
+
+function nowhere(place) {
+  const at = h("code", location.hash);
+  fill(place, h("h1", t("Not found", "页面不存在")), h("p", t("There is no page at {}, or it is for admins.", "没有 {} 这个页面，或者它仅限管理员。", at)),
+    h("p", link(["services"], t("To the services", "回到服务列表"))));
 }
 
 /** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is typed in them. */
 async function show() {
-  const number = ++drawn;
+  const isFirst = !main.hasChildNodes();
   const focused = document.activeElement.id; // a choice on the page may have led here
-  const { title, name, nav = name, path, rest, query, load, by = "draw" } = route();
+  const page = route();
   asks.abort(); // an older answer is not drawn over a newer one
   asks = new AbortController();
   const { signal } = asks;
-  document.title = `${title} · Postern`;
-  document.getElementById("nav").hidden = document.getElementById("logout").hidden = !loggedIn();
-  for (const link of document.querySelectorAll("[data-admin]")) link.hidden = !isAdmin();
-  for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#/${nav}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+  document.title = `${page.title} · Postern`;
+  nav.hidden = end.hidden = !user();
+  for (const each of links) {
+    each.hidden = isHidden(each.page);
+    each.ariaCurrent = each.name === page.nav ? "page" : null;
   }
-  if (!loggedIn()) return main.querySelector(".login") ? undefined : drawLogin();
-  const stays = path === shown.path && shown.place?.isConnected;
-  const place = stays ? shown.place : h("div", {});
-  let first = !stays;
-  let again = true;
-  while (again && number === drawn && loggedIn()) {
-    if (first || document.visibilityState === "visible") again = await once(place, async () => (await load())[by](place, rest, query, signal), number);
-    if (first && number === drawn) {
-      shown = { path, place };
+  if (!user()) return main.querySelector(".login") || drawLogin();
+  const stays = page.path === shown.path && shown.place?.isConnected;
+  const { place } = stays ? shown : { place: h("div") };
+  for (let isNew = !stays, again = true; again && !signal.aborted; await pause()) {
+    if (isNew || document.visibilityState === "visible") again = await once(place, page, signal);
+    if (isNew && !signal.aborted) {
+      shown = { path: page.path, place };
       fill(main, place);
-      if (number > 1) (document.getElementById(focused) || main).focus({ preventScroll: true });
-      first = false;
+      if (!isFirst) (document.getElementById(focused) || main).focus({ preventScroll: true });
+      isNew = false;
     }
-    if (again) await new Promise((resolve) => { setTimeout(resolve, EVERY); });
   }
-  return undefined;
+  return null;
+}
+
+function pause() {
+  return new Promise((resolve) => { setTimeout(resolve, EVERY); });
 }
 
 /** Whether to draw again: the page lives, or Postern is away. */
-async function once(place, draw, number) {
+async function once(place, page, signal) {
   try {
-    const again = await draw();
-    place.querySelector(":scope > .away")?.remove();
+    const { draw } = page.draw ? page : await import(`./${page.module}.js`);
+    const again = await draw(place, { ...page, signal });
+    place.alarm?.remove();
     return again === true;
   } catch (error) {
-    if (number !== drawn || !loggedIn()) return false;
+    if (signal.aborted || !user()) return false;
     if (error instanceof SyntaxError) reload(); // a module of a later release than those that are loaded
-    place.querySelector(":scope > .away")?.remove();
-    place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? away(error) : t("Postern does not answer; trying again.")));
+    place.alarm?.remove();
+    place.alarm = alarm(error.answer ? away(error) : t("Postern does not answer; trying again.", "Postern 没有响应，正在重试。"));
+    place.prepend(place.alarm);
     return true;
   }
 }
@@ -95,56 +108,44 @@ async function once(place, draw, number) {
 /** Load all modules anew, but not over and over where that does not help. */
 function reload() {
   if (Date.now() < Number(sessionStorage.getItem("reloaded")) + RELOAD_EVERY) return;
-  sessionStorage.setItem("reloaded", String(Date.now()));
+  sessionStorage.setItem("reloaded", Date.now());
   location.reload();
 }
 
 function drawLogin(why = "") {
-  const wrong = h("p", { class: "alarm", role: "alert" }, why);
-  const field = (label, name, autocomplete, type) => labelled(label, h("input", { id: name, name, autocomplete, type, required: true }));
-  const form = h("form", { class: "login", onsubmit: enter }, h("h1", {}, t("Log in")),
-    field(t("Username"), "username", "username"), field(t("Password"), "password", "current-password", "password"), wrong, h("button", { class: "main" }, t("Log in")));
-  async function enter(event) {
-    event.preventDefault();
+  const wrong = alarm(why);
+  fill(main, form(async ({ username, password }) => {
     try {
-      await login(form.elements.username.value, form.elements.password.value);
+      await login(username, password);
       show();
     } catch (error) {
       fill(wrong, away(error));
     }
-  }
-  fill(main, form);
-  form.elements.username.focus();
+  }, { class: "login" }, h("h1", t("Log in", "登录")),
+    field(t("Username", "用户名"), "username", { autocomplete: "username", required: true }),
+    field(t("Password", "密码"), "password", { autocomplete: "current-password", type: "password", required: true }), wrong, h("button", { class: "main" }, t("Log in", "登录"))));
+  document.getElementById("username").focus();
 }
 
 function themes() {
-  const button = document.getElementById("theme");
-  const root = document.documentElement;
+  const { dataset } = document.documentElement;
   const names = Object.keys(THEMES);
-  const tell = () => { button.textContent = THEMES[root.dataset.theme]; };
-  button.addEventListener("click", () => {
-    root.dataset.theme = names[(names.indexOf(root.dataset.theme) + 1) % names.length];
-    localStorage.setItem("theme", root.dataset.theme);
-    tell();
-  });
-  tell();
+  const turn = button(THEMES[dataset.theme], () => {
+    dataset.theme = names[(names.indexOf(dataset.theme) + 1) % names.length];
+    localStorage.setItem("theme", dataset.theme);
+    turn.textContent = THEMES[dataset.theme];
+  }, { id: "theme" });
+  return turn;
 }
 
-translatePage();
-themes();
-onEnd(() => {
-  drawn += 1;
-  document.getElementById("nav").hidden = document.getElementById("logout").hidden = true;
-  drawLogin(t("Your login has ended."));
-});
-document.getElementById("logout").addEventListener("click", async () => {
-  await logout().catch(() => {});
-  say(t("Logged out"));
-  show();
-});
-document.querySelector(".skip").addEventListener("click", (event) => {
+document.querySelector("header").append(nav, themes(), end);
+document.body.prepend(h("a", { class: "skip", href: "#main", onclick: (event) => {
   event.preventDefault();
   main.focus();
+} }, t("Skip to content", "跳到正文")));
+addEventListener("logout", () => {
+  show();
+  drawLogin(t("Your login has ended.", "登录已失效。"));
 });
 addEventListener("hashchange", ({ newURL }) => newURL === location.href && show()); // else a newer one comes
 show();

@@ -1,9 +1,9 @@
 // One caller: how its calls end, which methods it calls, the last ones.
 
 import { get } from "./api.js";
-import { back, found } from "./calls.js";
+import { lastCalls } from "./calls.js";
 import { faults, hour } from "./charts.js";
-import { h, link, ms, quiet, refill, table } from "./dom.js";
+import { h, link, ms, refill, table } from "./dom.js";
 import { t } from "./texts.js";
 
 const LIMIT = 100; // calls asked for at once
@@ -11,18 +11,17 @@ const LAST = 20; // shown
 const MINUTE = 60000; // ms
 
 /** Of few calls again and again, of many once: each drawing asks for all that are kept. */
-export async function draw(main, [name], _, signal) {
+export async function draw(place, { rest: [name], signal }) {
   const calls = await kept(name, signal);
-  refill(main, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [back(), h("h1", {}, name),
-    calls.length ? [hour(name, minutes(calls)), faults(count(calls)), h("h2", {}, t("Methods")), methods(calls), h("h2", {}, t("Last calls"))] : null,
-    found(calls.slice(0, LAST)),
-    h("p", {}, h("a", { id: "all-calls", href: `#/calls?caller=${encodeURIComponent(name)}` }, t("All {} that are kept", calls.length)))]);
+  refill(place, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [h("h1", name),
+    calls.length > 0 && [hour(name, minutes(calls)), faults(count(calls)), h("h2", t("Methods", "方法")), methods(calls)],
+    lastCalls(calls.slice(0, LAST), calls.length, { caller: name })]);
   return calls.length <= LIMIT;
 }
 
 /** The newest first. */
-async function kept(name, signal) {
-  const page = (skip) => get(`/api/v1/calls?caller=${encodeURIComponent(name)}&limit=${LIMIT}&skip=${skip}`, signal);
+async function kept(caller, signal) {
+  const page = (skip) => get(`/calls?${new URLSearchParams({ caller, limit: LIMIT, skip })}`, signal);
   const first = await page(0);
   const skips = Array.from({ length: Math.ceil(first.total / LIMIT) - 1 }, (_, at) => (at + 1) * LIMIT);
   return [first, ...await Promise.all(skips.map(page))].flatMap((each) => each.items);
@@ -52,7 +51,9 @@ function minutes(calls) {
 }
 
 function methods(calls) {
-  const rows = Object.values(Object.groupBy(calls, (each) => `${each.service}.${each.method}`)).map((all) => ({ first: all[0], ...summary(all) }));
-  return table([t("Method"), t("Calls"), t("Failed"), "p50", "p99"], rows.map(({ first, calls: number, failed, p50_ms, p99_ms }) => [
-    link(["services", first.service], `${first.service}.${first.method}`, { id: `method-${first.service}.${first.method}` }), String(number), String(failed), ms(p50_ms), ms(p99_ms)]));
+  const rows = Object.entries(Object.groupBy(calls, (each) => `${each.service}.${each.method}`));
+  return table([t("Method", "方法"), t("Calls", "调用"), t("Failed", "失败"), "p50", "p99"], rows.map(([name, all]) => {
+    const { failed, p50_ms, p99_ms } = summary(all);
+    return [link(["services", all[0].service], name, { id: `method-${name}` }), all.length, failed, ms(p50_ms), ms(p99_ms)];
+  }));
 }

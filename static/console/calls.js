@@ -1,98 +1,96 @@
-// Recent calls, by what they are looked for, and one of them.
+// Recent calls, by what they are looked for, and what happened to one.
 
-import { get, Refused } from "./api.js";
-import { course, outcome } from "./course.js";
-import { clock, docs, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
+import { get } from "./api.js";
+import { FAULTS, timeline } from "./charts.js";
+import { address, clock, docs, english, field, fill, form, h, labelled, link, moment, ms, pre, quiet, refill, select, table, text } from "./dom.js";
+import { drawFiltered } from "./lists.js";
 import { t } from "./texts.js";
 
-const LIMIT = 50;
-const SINCE = [["", t("the last hour")], ["5", t("the last 5 minutes")], ["15", t("the last 15 minutes")], ["30", t("the last 30 minutes")]];
-const TEXTS = [["service", t("Service")], ["method", t("Method")], ["caller", t("Caller")], ["code", t("Code")]];
-const FAULTS = { caller: t("caller’s fault"), gateway: t("gateway’s fault"), downstream: t("downstream’s fault") };
+const SINCE = ["", 5, 15, 30].map((each) => [each, each ? t("the last {} minutes", "最近 {} 分钟", each) : t("the last hour", "最近一小时")]);
 
-export function draw(main, [id], ...asked) {
-  return id ? drawOne(main, id) : drawList(main, ...asked);
-}
+const LIST = {
+  head: [quiet(t("Your last ones within an hour; an admin sees everybody’s.", "你在一小时内最近的调用；管理员可以看到所有人的。")),
+    form(({ id }) => { location.hash = address(["calls", id.trim()]); }, { role: "search" },
+      field(t("Request id", "请求 id"), "request-id", { name: "id", required: true }), h("button", t("Find", "查找")))],
+  fields: [
+    labelled(t("Outcome", "结果"), select("failed", [["", t("all", "全部")], ["true", t("failed", "失败")]])),
+    field(t("Service", "服务"), "service"), field(t("Method", "方法"), "method"), field(t("Caller", "调用方"), "caller"), field(t("Code", "错误码"), "code", { type: "number", max: 0, min: -9999 }),
+    labelled(t("Since", "时间范围"), select("minutes", SINCE)),
+  ],
+  sent: (query) => {
+    const minutes = query.get("minutes");
+    query.delete("minutes");
+    if (minutes) query.set("since", new Date(Date.now() - minutes * 60000).toISOString());
+    return query;
+  },
+  found,
+};
 
-/** asked: the query of the page's address. */
-async function drawList(main, asked, signal) {
-  const query = new URLSearchParams(asked);
-  query.delete("minutes");
-  if (asked.get("minutes")) query.set("since", new Date(Date.now() - asked.get("minutes") * 60000).toISOString());
-  query.set("limit", LIMIT);
-  if (!main.querySelector("#found")) {
-    fill(main, h("h1", {}, t("Calls")), quiet(t("Your last ones within an hour; an admin sees everybody’s.")), byId(), filters(), h("div", { id: "found" }));
-  }
-  follow(main.querySelector("#filters"), asked);
-  const calls = await get(`/api/v1/calls?${query}`, signal);
-  refill(main.querySelector("#found"), [calls, asked.toString()],
-    () => [found(calls.items), pager(calls, (skip) => address({ ...Object.fromEntries(asked), skip: skip || "" }))]);
+export async function draw(place, page) {
+  const [id] = page.rest;
+  if (id) return drawOne(place, id);
+  await drawFiltered(place, page, LIST);
   return true;
 }
 
-function address(values) {
-  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
-  return `#/calls${query.size ? `?${query}` : ""}`;
-}
-
-function byId() {
-  return h("form", { class: "row", role: "search", onsubmit: (event) => {
-    event.preventDefault();
-    location.hash = `#/calls/${encodeURIComponent(event.target.elements.id.value.trim())}`;
-  } }, labelled(t("Request id"), h("input", { id: "request-id", name: "id", required: true, autocomplete: "off", spellcheck: "false" })), h("button", {}, t("Find")));
-}
-
-function filters() {
-  const form = queryForm([
-    labelled(t("Outcome"), select("failed", [["", t("all")], ["true", t("failed")]])),
-    TEXTS.map(([name, words]) => labelled(words, h("input", {
-      id: name, name, autocomplete: "off", spellcheck: "false", ...(name === "code" ? { type: "number", max: 0, min: -9999 } : {}) }))),
-    labelled(t("Since"), select("minutes", SINCE)),
-  ], t("Filter"), address);
-  form.id = "filters";
-  form.addEventListener("change", ({ target }) => { if (target.tagName === "SELECT") form.go(); });
-  form.append(h("a", { href: "#/calls", id: "clear", onclick: () => form.reset() }, t("Clear")));
-  return form;
-}
-
-export function found(items) {
-  if (!items.length) return h("p", {}, t("No such call is kept."));
-  return table([t("When"), t("Call"), t("Caller"), t("Outcome"), t("Whose fault"), t("Took")], items.map((each) => [
-    clock(each.started_at), link(["calls", each.request_id], `${each.service}.${each.method}`, { id: `call-${each.request_id}` }),
-    link(["callers", each.caller], each.caller), outcome(each), FAULTS[each.source] ?? "–", ms(each.elapsed_ms),
+function found(calls) {
+  if (!calls.length) return h("p", t("No such call is kept.", "没有符合条件的记录。"));
+  return table([t("When", "时间"), t("Call", "调用"), t("Caller", "调用方"), t("Outcome", "结果"), t("Whose fault", "谁的问题"), t("Took", "耗时")], calls.map((call) => [
+    clock(call.started_at), link(["calls", call.request_id], `${call.service}.${call.method}`, { id: `call-${call.request_id}` }),
+    link(["callers", call.caller], call.caller), outcome(call), FAULTS[call.source], ms(call.elapsed_ms),
   ]));
 }
 
-/** True when it is not there, which it may be in a moment: it is written beside the calls. */
-async function drawOne(main, id) {
-  let calls;
-  try {
-    const { more, ...first } = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
-    calls = [first, ...more]; // a batch made several under one request id
-  } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 404) throw error;
-    refill(main, null, () => [back(), h("h1", {}, t("No such call")), h("p", {}, t("Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."))]);
-    return true;
-  }
-  fill(main, back(), ...calls.flatMap(details));
-  return false;
+export function lastCalls(calls, total, query) {
+  return [h("h2", t("Last calls", "最近的调用")), found(calls), h("p", h("a", { id: "all-calls", href: address(["calls"], query) }, t("All {} that are kept", "全部 {} 条记录", total)))];
 }
 
-export function back() {
-  return h("p", {}, h("a", { href: "#/calls", id: "back" }, t("← Calls")));
+/** True when it is not there, which it may be in a moment: it is written beside the calls. */
+async function drawOne(place, id) {
+  try {
+    fill(place, (await callsOf(id)).map(details));
+    return false;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    refill(place, null, () => [h("h1", t("No such call", "没有这个调用")), h("p", t("Nobody knows of it yet, it was over an hour ago, or it is somebody else’s.", "还没有它的记录，或者它已超过一小时，或者它是别人的调用。"))]);
+    return true;
+  }
+}
+
+/** A batch made several under one request id. */
+export async function callsOf(id) {
+  const { more, ...first } = await get(`/calls/${encodeURIComponent(id)}`);
+  return [first, ...more];
 }
 
 function details(call) {
   const took = ms(call.elapsed_ms);
   return [
-    h("h1", {}, `${call.service}.${call.method}`),
-    call.code === 0 ? h("p", { class: "good" }, t("succeeded after {}", took))
-      : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", call.type, call.code, FAULTS[call.source], took), " ", docs(call.code)),
-    quiet(`${moment(call.started_at)} · `, link(["callers", call.caller], call.caller), " · ", h("code", {}, call.request_id)),
-    h("p", {}, link(["try", call.service, call.method], t("Try this method")), " · ", link(["services", call.service], t("Service {}", call.service))),
-    ...course(call),
-    h("h2", {}, t("Parameters")),
-    call.params === null ? h("p", {}, t("Too large to be kept."))
-      : h("pre", { tabindex: 0, "aria-label": t("Parameters") }, JSON.stringify(call.params, null, 2)),
+    h("h1", `${call.service}.${call.method}`),
+    call.code === 0 ? h("p", { class: "good" }, t("succeeded after {}", "成功，耗时 {}", took))
+      : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", "{}（{}），{}，耗时 {}", call.type, call.code, FAULTS[call.source], took), " ", docs(call.code)),
+    quiet(`${moment(call.started_at)} · `, link(["callers", call.caller], call.caller), " · ", h("code", call.request_id)),
+    h("p", link(["try", call.service, call.method], t("Try this method", "试用这个方法")), " · ", link(["services", call.service], t("Service {}", "服务 {}", call.service))),
+    course(call),
+    h("h2", t("Parameters", "参数")),
+    call.params === null ? h("p", t("Too large to be kept.", "太大，没有保存。"))
+      : pre(t("Parameters", "参数"), JSON.stringify(call.params, null, 2)),
   ];
+}
+
+export function course({ why, attempts, elapsed_ms, events }) {
+  return [
+    why && h("p", h("b", t("Why: ", "原因：")), english(why)),
+    h("h2", t("Attempts", "尝试")),
+    attempts.length ? [timeline(attempts, elapsed_ms),
+      table([t("Attempt", "次数"), t("Host", "主机"), t("Began at", "开始于"), t("First byte", "首字节"), t("Took", "耗时"), t("HTTP status", "HTTP 状态码"), t("Outcome", "结果")], attempts.map((each) => [
+        each.number, each.host, ms(each.started_ms), ms(each.first_byte_ms), ms(each.elapsed_ms), each.status, outcome(each),
+      ]))] : h("p", t("None: nothing was sent.", "无：没有发出任何请求。")),
+    events.length > 0 && [h("h2", t("What happened", "经过")), table([t("At", "时刻"), t("What", "事件"), t("More", "详情")], events.map((each) => [
+      ms(each.at_ms), english(each.what), english(text(each.detail ?? ""))]))],
+  ];
+}
+
+function outcome({ code, type }) {
+  return code === 0 ? t("fine", "成功") : h("span", { class: "alarm" }, `${type} (${code})`);
 }

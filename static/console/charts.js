@@ -1,16 +1,18 @@
 // Small charts: an hour of calls as bars, and whose fault failures were as one divided bar.
 
-import { ms, clock, h, svg } from "./dom.js";
+import { clock, h, ms, svg } from "./dom.js";
 import { t } from "./texts.js";
 
 const MINUTES = 60;
 const HEIGHT = 40;
 const WIDTH = 4; // of a minute
+const LINE = 14; // of a timeline, in height
 const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
 
-const FAULTS = [
-  ["none", t("fine")], ["rejected", t("refused by the service")], ["caller", t("caller’s fault")], ["gateway", t("gateway’s fault")], ["downstream", t("downstream’s fault")],
-];
+/** How calls end. */
+export const FAULTS = {
+  none: t("fine", "成功"), rejected: t("refused by the service", "被服务拒绝"), caller: t("caller’s fault", "调用方的问题"), gateway: t("gateway’s fault", "网关的问题"), downstream: t("downstream’s fault", "服务方的问题"),
+};
 
 const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
 
@@ -18,75 +20,76 @@ const looked = {}; // name of a chart -> the minute that is looked at, which out
 export function hour(name, minutes) {
   const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
   const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
-  const calls = minutes.reduce((sum, each) => sum + each.calls, 0);
-  const failed = minutes.reduce((sum, each) => sum + each.failed, 0);
-  const pointer = svg("rect", { class: "pointer", y: 0, width: WIDTH, height: HEIGHT });
-  const drawing = svg("svg", {
-    class: "hour", viewBox: `0 0 ${MINUTES * WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
-    "aria-label": t("{}, the last hour: {} calls, {} failed", name, calls, failed),
-  },
-    pointer,
-    svg("path", { class: "calls", d: bars(minutes, ({ calls: count }) => count / most) }),
-    svg("path", { class: "failed", d: bars(minutes, ({ failed: count }) => count / most) }),
-    svg("path", { class: "p99", d: line(minutes, slowest) }));
+  const calls = sum(minutes.map((each) => each.calls));
+  const failed = sum(minutes.map((each) => each.failed));
+  const pointer = svg("rect", { class: "pointer", width: WIDTH, height: HEIGHT });
   const told = h("p", { class: "quiet told" });
   const plot = h("div", {
-    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
-    onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null), onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
-   
-    onfocus: () => look(looked[name] ?? 0), onkeydown: (event) => step(event),
-  }, drawing);
+    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", "{} 的某一分钟", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
+    onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null),
+    onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
+    onfocus: () => look(looked[name] ?? 0), onkeydown: step,
+  }, drawing("hour", t("{}, the last hour: {} call(s), {} failed", "{} 最近一小时：{} 次调用，{} 次失败", name, calls, failed), MINUTES * WIDTH, HEIGHT,
+    pointer,
+    svg("path", { class: "calls", d: bars(minutes, "calls", most) }),
+    svg("path", { class: "failed", d: bars(minutes, "failed", most) }),
+    svg("path", { class: "p99", d: line(minutes, slowest) })));
   function look(ago) {
-    if (ago === null) delete looked[name];
-    else looked[name] = ago;
+    looked[name] = ago;
     pointer.setAttribute("visibility", ago === null ? "hidden" : "visible");
-    pointer.setAttribute("x", (MINUTES - 1 - (ago ?? 0)) * WIDTH - 0.5);
-    const words = tell(minutes, ago ?? 0);
-    plot.setAttribute("aria-valuenow", -(ago ?? 0));
-    plot.setAttribute("aria-valuetext", words);
-    told.textContent = ago === null ? t("{} calls, {} failed in the last hour", calls, failed) : words;
+    pointer.setAttribute("x", x(ago) - 0.5);
+    plot.ariaValueNow = -ago;
+    plot.ariaValueText = tell(minutes, ago ?? 0);
+    told.textContent = ago === null ? t("{} call(s), {} failed in the last hour", "最近一小时 {} 次调用，{} 次失败", calls, failed) : plot.ariaValueText;
   }
   function step(event) {
     const to = { ArrowLeft: looked[name] + 1, ArrowRight: looked[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    look(Math.min(MINUTES - 1, Math.max(0, to)));
+    look(withinHour(to));
   }
   look(looked[name] ?? null);
   return h("div", { class: "chart" },
-    h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, `${most}/min`), h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)),
-    plot, h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, t("−60 min")), h("span", {}, "−30"), h("span", {}, t("now"))), told);
+    scale(`${most}/min`, h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)), plot, scale(t("−60 min", "60 分钟前"), "−30", t("now", "现在")), told);
+}
+
+function scale(...words) {
+  return h("p", { class: "scale", "aria-hidden": "true" }, words.map((each) => h("span", each)));
 }
 
 /** One path for all: a hundred charts are on a page. */
-function bars(minutes, share) {
-  return minutes.filter(share).map((each) => {
-    const height = Math.max(1, share(each) * HEIGHT).toFixed(1);
-    return `M${x(each)},${HEIGHT}v-${height}h${WIDTH - 1}v${height}z`;
+function bars(minutes, count, most) {
+  return minutes.filter((each) => each[count]).map((each) => {
+    const height = Math.max(1, (each[count] / most) * HEIGHT).toFixed(1);
+    return `M${x(each.ago)},${HEIGHT}v-${height}h${WIDTH - 1}v${height}z`;
   }).join("");
 }
 
-function x(each) {
-  return (MINUTES - 1 - each.ago) * WIDTH;
+function x(ago) {
+  return (MINUTES - 1 - ago) * WIDTH;
 }
 
 /** From minute to minute where they follow each other: nothing is drawn where there were no calls. */
 function line(minutes, slowest) {
   return minutes.map((each, at) => {
-    const point = `${x(each) + WIDTH / 2},${(HEIGHT - (each.p99_ms / slowest) * (HEIGHT - 2) - 1).toFixed(1)}`;
+    const point = `${x(each.ago) + WIDTH / 2},${(HEIGHT - (each.p99_ms / slowest) * (HEIGHT - 2) - 1).toFixed(1)}`;
     return minutes[at - 1]?.ago === each.ago + 1 ? `L${point}` : `M${point}L${point}`;
   }).join("");
 }
 
-function minuteAt(event) {
-  const { left, width } = event.currentTarget.getBoundingClientRect();
-  return Math.min(MINUTES - 1, Math.max(0, MINUTES - 1 - Math.floor(((event.clientX - left) / width) * MINUTES)));
+function minuteAt({ currentTarget, clientX }) {
+  const { left, width } = currentTarget.getBoundingClientRect();
+  return withinHour(MINUTES - 1 - Math.floor(((clientX - left) / width) * MINUTES));
+}
+
+function withinHour(ago) {
+  return Math.min(MINUTES - 1, Math.max(0, ago));
 }
 
 function tell(minutes, ago) {
   const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
   const one = minutes.find((each) => each.ago === ago);
-  return one ? t("{}: {} calls, {} failed, p50 {}, p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", at);
+  return one ? t("{}: {} call(s), {} failed, p50 {}, p99 {}", "{}：{} 次调用，{} 次失败，p50 {}，p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", "{}：没有调用", at);
 }
 
 /** The next number up of 1, 2, 5, 10, 20, 50, ... */
@@ -95,24 +98,36 @@ function round(value) {
   return [1, 2, 5, 10].find((each) => each * unit >= value) * unit;
 }
 
+function sum(numbers) {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
 /** How the last hour's calls ended, {kind: number}, as parts of a bar and in numbers. */
 export function faults(counts) {
-  const parts = FAULTS.map(([kind, words]) => [kind, counts[kind] ?? 0, words]);
-  const total = parts.reduce((sum, [, count]) => sum + count, 0);
+  const parts = Object.entries(FAULTS).map(([kind, words]) => ({ kind, count: counts[kind] ?? 0, words }));
+  const total = sum(parts.map((each) => each.count));
+  let left = 0;
+  const bar = parts.map(({ kind, count }) => {
+    const part = svg("rect", { class: kind, x: left, width: count, height: 1 });
+    left += count;
+    return part;
+  });
   return [
-    h("h2", {}, t("Whose fault, over the last hour")),
-    shares(t("{} calls: {}", total, parts.map(([, count, words]) => `${count} ${words}`).join(", ")), parts, total),
-    h("ul", { class: "legend" }, parts.map(([kind, count, words]) => h("li", { class: kind }, h("b", {}, String(count)), ` ${words}`))),
+    h("h2", t("Whose fault, over the last hour", "最近一小时失败是谁的问题")),
+    drawing("shares", t("{} call(s): {}", "{} 次调用：{}", total, parts.map(({ count, words }) => `${count} ${words}`).join(", ")), total || 1, 1, bar),
+    h("ul", { class: "legend" }, parts.map(({ kind, count, words }) => h("li", { class: kind }, h("b", count), ` ${words}`))),
   ];
 }
 
-function shares(label, parts, total) {
-  let left = 0;
-  return svg("svg", { class: "shares", viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": label },
-    parts.map(([kind, count]) => {
-      const width = total ? (count / total) * 100 : 0;
-      const part = svg("rect", { class: kind, x: left, y: 0, width, height: 6 });
-      left += width;
-      return part;
-    }));
+function drawing(kind, label, width, height, ...children) {
+  return svg("svg", { class: kind, viewBox: `0 0 ${width} ${height}`, height, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...children);
+}
+
+/** When each attempt of a call began and how long it took. */
+export function timeline(attempts, total) {
+  const end = Math.max(total, 0.1, ...attempts.map((each) => each.started_ms + each.elapsed_ms));
+  return drawing("timeline", t("{} attempt(s) over {}", "{} 次尝试，历时 {}", attempts.length, ms(total)), end, attempts.length * LINE,
+    attempts.map((each, at) => svg("rect", {
+      class: each.code === 0 ? "none" : "downstream", x: each.started_ms, y: at * LINE + 2, width: Math.max(end / 200, each.elapsed_ms), height: LINE - 4,
+    })));
 }

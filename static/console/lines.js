@@ -1,6 +1,6 @@
 // A call as lines to paste into a shell, or a file of Python or of node (.mjs): with a login's token, or signed as an app.
 
-import { BASE } from "./api.js";
+import { API } from "./api.js";
 
 const BOUNDARY = "postern-4f1c9a60b7d2"; // of the form that a shell makes
 
@@ -12,7 +12,7 @@ export const LANGUAGES = { curl, Python: python, JavaScript: javascript };
 export function content({ path, params, headers, files, raw }) {
   const texts = Object.entries(params).map(([name, value]) => [name, files[name] ?? (typeof value === "string" ? value : JSON.stringify(value))]);
   const query = raw && texts.length ? `?${new URLSearchParams(texts)}` : "";
-  const own = (type, body) => ({ target: BASE + path + query, headers: { ...headers, ...(type && { "Content-Type": type }) }, ...body });
+  const own = (type, body) => ({ target: API + path + query, headers: { ...headers, ...(type && { "Content-Type": type }) }, ...body });
   if (raw?.field) return own(null, { form: [[raw.field, raw.file]] });
   if (raw) return own(typeOf(raw.file), raw);
   return Object.keys(files).length ? own(null, { form: texts }) : own("application/json", { json: params });

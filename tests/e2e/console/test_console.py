@@ -14,7 +14,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
-from tests.api.test_console_files import chinese
+from tests.api.test_console_files import texts
 from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, PHONE, Visit
 from tests.e2e.live import PASSWORD, Live
 from tests.ports import free_port
@@ -595,7 +595,7 @@ def test_a_page_whose_module_did_not_come_is_drawn_once_it_comes(visit) -> None:
 def test_modules_of_another_release_reload_the_page_but_not_over_and_over(visit) -> None:
     seen = visit()
     page = log_in(seen)
-    newer = 'import { newer } from "./dom.js"; export const drawUsers = newer;'
+    newer = 'import { newer } from "./dom.js"; export const draw = newer;'
     page.route(
         "**/admin.js", lambda route: route.fulfill(body=newer, content_type="text/javascript")
     )
@@ -966,13 +966,13 @@ NOT_WORDS = re.compile(
 
 
 def english(page: Page) -> list[str]:
-    """What is in the Chinese table by its English, or has two English words in a row outside data."""
+    """What is one of our texts in English, or has two English words in a row outside data."""
     known = [
-        re.compile(".+".join(map(re.escape, text.split("{}"))))
-        for text in chinese()
+        re.compile(".+".join(map(re.escape, text.split("{}"))).replace(r"\(s\)", "s?"))
+        for text in texts()
         if re.search("[A-Za-z]{2}", text)
     ]
-    texts = page.evaluate(
+    shown = page.evaluate(
         """() => {
           const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
           const texts = [[document.title, false]];
@@ -987,7 +987,7 @@ def english(page: Page) -> list[str]:
     )
     return [
         text
-        for text, is_data in texts
+        for text, is_data in shown
         if (not is_data and re.search("[A-Za-z]{2,} [A-Za-z]{2,}", NOT_WORDS.sub("", text)))
         or any(words.fullmatch(text.strip()) for words in known)
     ]

@@ -209,7 +209,7 @@ def test_what_happened_comes_under_the_answer_and_the_page_stays(page: Page) -> 
     answer = answer_of(page)
     expect(answer).to_contain_text("HTTP 502")
     expect(answer.get_by_role("heading", name="Attempts")).to_be_visible()
-    expect(answer.get_by_role("img", name=re.compile("1 attempts over"))).to_be_visible()
+    expect(answer.get_by_role("img", name=re.compile("1 attempt over"))).to_be_visible()
     expect(answer.get_by_role("row", name="1 ").first).to_contain_text("500")
     expect(answer.get_by_role("heading", name="What happened")).to_be_visible()
     expect(answer.get_by_role("cell", name="no retry", exact=True)).to_be_visible()

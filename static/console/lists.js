@@ -1,0 +1,93 @@
+// Lists in pages: those that a form filters, those that an admin changes, and of methods those that somebody seeks.
+
+import { ask, get } from "./api.js";
+import { address, alarm, arrange, away, fill, form, h, refill, row, table } from "./dom.js";
+import { t } from "./texts.js";
+
+const LIMIT = 50;
+
+function pager({ skip, limit, total, items }, path, query) {
+  const to = (id, words, at) => h("a", { id, href: address([path], { ...Object.fromEntries(query), skip: at }) }, words);
+  return h("p", { class: "states" },
+    h("span", { class: "quiet" }, items.length ? t("{}–{} of {}", "第 {}–{} 条，共 {} 条", skip + 1, skip + items.length, total) : t("none of {}", "本页没有记录，共 {} 条", total)),
+    skip > 0 && to("newer", t("← Newer", "← 较新的"), Math.max(0, skip - limit)),
+    skip + items.length < total && to("older", t("Older →", "较早的 →"), skip + limit));
+}
+
+function ofPage(query) {
+  return new URLSearchParams({ ...Object.fromEntries(query), limit: LIMIT });
+}
+
+/** A list whose filters are the query of the address: `head` stands over the form of `fields`, `sent` makes of the query what is asked,
+ * and `found` of the items what is shown. */
+export async function drawFiltered(place, { name, title, query, signal }, { head, fields, sent, found }) {
+  if (!place.querySelector("#found")) {
+    place.form = form((values) => { location.hash = place.form.sent = address([name], values); }, { onchange: ({ target }) => target.tagName === "SELECT" && place.form.requestSubmit() }, fields,
+      h("button", t("Filter", "筛选")), h("a", { href: address([name]), id: "clear", onclick: () => place.form.reset() }, t("Clear", "清除")));
+    fill(place, h("h1", title), head, place.form, h("div", { id: "found" }));
+  }
+  follow(place.form, query);
+  const page = await get(`/${name}?${sent(ofPage(query))}`, signal);
+  refill(place.querySelector("#found"), [page, `${query}`], () => [found(page.items), pager(page, name, query)]);
+}
+
+/** Take the address's values when the address changes, never afterwards, and not where the form has made it: somebody may be typing. */
+function follow(form, query) {
+  if (form.query === query) return;
+  form.query = query;
+  const isOwn = form.sent === location.hash;
+  form.sent = null;
+  if (!isOwn) for (const control of form.elements) if (control.name) control.value = query.get(control.name) ?? "";
+}
+
+/** A list that is changed in its place: `cells` makes an item's, and gets `act` for its buttons; `fields` and `create` make a new item,
+ * `note` stands over the list, and `none` where it is empty. */
+export function drawManaged(place, page, list) {
+  place.refresh ??= build(place, page, list);
+  return place.refresh(page.query);
+}
+
+/** What stays while the list changes; gives what asks for the list. */
+function build(place, { name: path, title }, { note, headings, cells, fields, create, none }) {
+  let shown; // the query
+  let newest = 0; // an older list is not drawn over a newer one
+  const told = h("p", { role: "status", class: "good" });
+  const wrong = alarm();
+  const list = table(headings, []);
+  const pages = h("div");
+  const maker = form(async (sent) => {
+    if (await create(sent, act) && JSON.stringify(values()) === JSON.stringify(sent)) maker.reset(); // else the next one is being typed
+  }, {}, fields?.(), h("button", t("Create", "创建")));
+  const values = () => Object.fromEntries(new FormData(maker));
+  /** What Postern has answered, if it has done it. */
+  async function act(verb, rest, body, words = t("Done", "已完成")) {
+    fill(told);
+    fill(wrong);
+    try {
+      const data = await ask(verb, `/${path}${rest}`, body) ?? {};
+      fill(told, data.secret ? t("Secret of {}, shown this once: {}", "{} 的密钥（只显示这一次）：{}", data.app_id, data.secret) : words, data.warnings?.map((each) => ` (${each})`));
+      await refresh(shown);
+      return data;
+    } catch (error) {
+      const problems = error.answer?.error?.fields;
+      fill(wrong, away(error), problems && ` ${JSON.stringify(problems)}`);
+      return null;
+    }
+  }
+  async function refresh(query) {
+    const number = ++newest;
+    shown = query;
+    const page = await get(`/${path}?${ofPage(query)}`);
+    if (number !== newest) return;
+    arrange(list.querySelector("tbody"), page.items, (each) => row(headings, cells(each, act)));
+    refill(pages, [page.skip, page.total, `${query}`], () => (page.limit ? pager(page, path, query) : !page.total && none));
+  }
+  fill(place, h("h1", title), note?.(), fields && maker, told, wrong, list, pages);
+  return refresh;
+}
+
+/** [service, method] of those whose name or summary has the text. */
+export function seek(services, text) {
+  return services.flatMap((service) => service.methods.map((method) => [service.name, method]))
+    .filter(([service, { name, summary }]) => `${service}.${name} ${summary}`.toLowerCase().includes(text.toLowerCase()));
+}
