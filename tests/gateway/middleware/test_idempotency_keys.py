@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -37,7 +39,17 @@ from gateway.middleware.idempotency import (
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import PATIENT, Gate, Lines, Wire, comes_true, hasty, service
+from tests.gateway.fakes import (
+    PATIENT,
+    WAIT_SECONDS,
+    Gate,
+    Lines,
+    Wire,
+    comes_true,
+    hasty,
+    service,
+)
+from tests.http_server import Answer, HttpServer, Received
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -67,15 +79,54 @@ def sent(box: Sandbox) -> int:
     return len(box.requests)
 
 
-def start_slow_call(box: Sandbox, at: Gate, **how: Any) -> Any:
-    """A call that the service has and does not answer soon; as that of a worker which hangs."""
-    box.fault("/anything", "delay=3", times=1)
-    before = sent(box)
+class SlowVendor(HttpServer):
+    """Answers the first request once ``release`` is set, and all others at once, with what it got."""
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.release = threading.Event()
+
+    def answer(self, request: Received) -> Answer:
+        self.requests.append(request)
+        if len(self.requests) == 1:
+            self.release.wait(WAIT_SECONDS)
+        body = json.dumps({"headers": dict(request.headers)}).encode()
+        return Answer(200, body, (("Content-Type", "application/json"),))
+
+    def __exit__(self, *_: object) -> None:
+        self.release.set()
+        super().__exit__()
+
+
+@pytest.fixture
+def slow() -> Iterator[SlowVendor]:
+    with SlowVendor() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def worker(make: Make, slow: SlowVendor) -> Make:
+    """As ``make``, over the slow service."""
+
+    def one_more(**method: Any) -> Gate:
+        return make(on={"base_url": slow.url}, **method)
+
+    return one_more
+
+
+def start_slow_call(slow: SlowVendor, at: Gate) -> Any:
+    """A call that the service has and does not answer yet; as that of a worker which hangs."""
     pool = ThreadPoolExecutor(1)
-    call = pool.submit(at.ask, "m", {"name": "a"}, idempotency_key="k", request_id="hung", **how)
-    assert comes_true(lambda: sent(box) > before)
+    call = pool.submit(at.ask, "m", {"name": "a"}, idempotency_key="k", request_id="hung")
+    assert comes_true(lambda: slow.requests)
     pool.shutdown(wait=False)
     return call
+
+
+def end_slow_call(slow: SlowVendor, call: Any) -> Any:
+    assert not call.done()
+    slow.release.set()
+    return call.result(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("http", ["POST /anything", "GET /anything", "DELETE /anything"])
@@ -176,11 +227,11 @@ def test_the_order_of_parameters_makes_no_other_call(make: Make, box: Sandbox) -
 
 
 def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(
-    make: Make, box: Sandbox
+    worker: Make, slow: SlowVendor
 ) -> None:
-    one = make()
-    other = make()
-    call = start_slow_call(box, one)
+    one = worker()
+    other = worker()
+    call = start_slow_call(slow, one)
     for at in (one, other):
         with pytest.raises(Conflict, match="being worked on") as caught:
             at.ask("m", {"name": "a"}, idempotency_key="k")
@@ -188,9 +239,9 @@ def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered
     with pytest.raises(Conflict, match="another request"):
         other.ask("m", {"name": "b"}, idempotency_key="k")
     assert other.ask("m", {"name": "a"}, idempotency_key="k", caller=Caller("app:shop"))
-    first = call.result(30)
+    first = end_slow_call(slow, call)
     assert other.ask("m", {"name": "a"}, idempotency_key="k") == first
-    assert sent(box) == 2
+    assert len(slow.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -254,7 +305,7 @@ def test_a_failure_that_did_nothing_frees_the_key(
 def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: Sandbox) -> None:
     with Wire([]) as closed:
         url = closed.url
-    breaker = {"window": 10, "min_calls": 1, "failure_rate": 0.5, "open_for": 60}
+    breaker = {"window": 60, "min_calls": 1, "failure_rate": 0.5, "open_for": 60}
     params = {"p": {"type": "string", "in": "header"}}
     methods = {"m": {"http": "POST /", "params": params}}
     at = open_gate({"s": service(url, methods=methods, breaker=breaker)}, store=store)
@@ -289,58 +340,58 @@ def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(
 
 
 def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unknown_and_nothing_is_sent_again(
-    make: Make, box: Sandbox, pass_time: PassTime
+    worker: Make, slow: SlowVendor, pass_time: PassTime
 ) -> None:
-    one = make()
-    other = make()
-    call = start_slow_call(box, one)
+    one = worker()
+    other = worker()
+    call = start_slow_call(slow, one)
     pass_time(LEASE)
     for _ in range(2):
         with pytest.raises(Conflict, match="outcome is unknown"):
             other.ask("m", {"name": "a"}, idempotency_key="k")
-    call.result(30)
+    end_slow_call(slow, call)
     assert other.ask("m", {"name": "a"}, idempotency_key="k"), (
         "it was not dead: now its answer is known"
     )
-    assert sent(box) == 1
+    assert len(slow.requests) == 1
 
 
 @pytest.mark.parametrize(
     "method", [{"idempotency_header": "Idem-Key"}, {"idempotent": True}, {"http": "PUT /anything"}]
 )
 def test_when_a_worker_hangs_what_is_safe_is_sent_again_and_the_late_answer_changes_nothing(
-    make: Make, box: Sandbox, pass_time: PassTime, method: dict[str, Any]
+    worker: Make, slow: SlowVendor, pass_time: PassTime, method: dict[str, Any]
 ) -> None:
-    one = make(**method)
-    other = make(**method)
-    call = start_slow_call(box, one)
+    one = worker(**method)
+    other = worker(**method)
+    call = start_slow_call(slow, one)
     pass_time(LEASE)
     second = other.ask("m", {"name": "a"}, idempotency_key="k", request_id="second")
     assert second["headers"]["x-request-id"] == "second"
-    assert call.result(30)["headers"]["x-request-id"] == "hung"
+    assert end_slow_call(slow, call)["headers"]["x-request-id"] == "hung"
     assert other.ask("m", {"name": "a"}, idempotency_key="k") == second
-    first, second = box.requests
+    first, second = slow.requests
     assert first.headers.get("idem-key") == second.headers.get("idem-key")
 
 
 def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
-    make: Make, box: Sandbox, pass_time: PassTime
+    worker: Make, slow: SlowVendor, pass_time: PassTime
 ) -> None:
     safe: dict[str, Any] = {
         "idempotent": True,
         "fallback": {"call": "s.n"},
         "other_methods": {"n": POST},
     }
-    one = make(**safe)
-    other = make(**safe)
-    call = start_slow_call(box, one)
+    one = worker(**safe)
+    other = worker(**safe)
+    call = start_slow_call(slow, one)
     pass_time(LEASE)
     with pytest.raises(Conflict, match="being worked on"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
     pass_time(DEADLINE_SECONDS)  # the time of who stands in
     with pytest.raises(Conflict, match="outcome is unknown"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
-    call.result(30)
+    end_slow_call(slow, call)
 
 
 @pytest.mark.parametrize(
