@@ -14,7 +14,7 @@ from gateway import Call, Caller, Gateway
 from gateway.bodies import dump_json
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
-from gateway.clock import Clock
+from gateway.clock import Clock, SystemClock
 from gateway.discovery import RegistryDirectory
 from gateway.http.client import Client
 from gateway.http.connect.resolver import Resolver
@@ -50,6 +50,15 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
+
+
+class LeapingClock(SystemClock):
+    """The system's, ahead by as much as the test wants."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
 
 
 class Lines:

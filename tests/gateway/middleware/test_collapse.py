@@ -17,6 +17,7 @@ from gateway import Caller
 from gateway.clock import SystemClock
 from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreUnavailable
 from gateway.messages import Trace
+from gateway.state import single_flight
 from gateway.state.single_flight import MAX_POLL_SECONDS, Patience, SingleFlight
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
@@ -26,6 +27,12 @@ from tests.http_server import Answer, HttpServer, Received, StalledServer
 Open = Callable[..., Gate]
 CALLS = 10
 PATIENT: dict[str, Any] = {"timeout": {"read": 20}, "deadline": 20}
+
+
+@pytest.fixture(autouse=True)
+def _read_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a leader leaves is there for a worker that stood still, too."""
+    monkeypatch.setattr(single_flight, "OUTCOME_TTL_SECONDS", 60)
 
 
 @pytest.fixture

@@ -258,7 +258,7 @@ def test_calls_to_the_backup_url_are_retried_however_long_the_main_one_has_faile
     two: Open, box: Sandbox, spare: Sandbox
 ) -> None:
     box.fault("/anything/m", "status=503")
-    breaker = {"window": 10, "min_calls": 3, "failure_rate": 1, "open_for": 10}
+    breaker = {"window": 60, "min_calls": 3, "failure_rate": 1, "open_for": 60}
     at = two(
         on={"backup_url": spare.url, "breaker": breaker, "retry": {"times": 1, "backoff": 0.001}}
     )

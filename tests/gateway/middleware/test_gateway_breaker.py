@@ -10,10 +10,20 @@ import pytest
 
 from gateway.errors import CircuitOpen, DeadlineExceeded, Failed, GatewayError, ReadTimeout
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, answer, make_call, make_catalog, service
+from tests.gateway.fakes import (
+    FakeClock,
+    Gate,
+    LeapingClock,
+    answer,
+    make_call,
+    make_catalog,
+    service,
+)
 
 Open = Callable[..., Gate]
 BREAKER = {"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5}
+#: The same where time is the system's: it stays open while the test looks.
+LASTING = {**BREAKER, "window": 600, "open_for": 600}
 CODED = {
     "code": "errcode",
     "ok": [0],
@@ -129,7 +139,7 @@ def test_a_credential_that_cannot_be_had_does_not_count(broken: Open, box: Sandb
 
 
 def test_a_callers_own_short_deadline_never_counts(broken: Open, box: Sandbox, gate: Open) -> None:
-    at = gate(on={"breaker": BREAKER}, timeout={"read": 0.06}, deadline=60)
+    at = gate(on={"breaker": LASTING}, timeout={"read": 0.06}, deadline=60)
     box.fault("/anything", "hang")
     assert {type(fails(at, timeout=0.055)) for _ in range(6)} == {DeadlineExceeded}
     assert state(at) == "closed"
@@ -138,16 +148,21 @@ def test_a_callers_own_short_deadline_never_counts(broken: Open, box: Sandbox, g
 
 
 def test_silence_for_the_methods_whole_deadline_counts(gate: Open, box: Sandbox) -> None:
-    at = gate(on={"breaker": BREAKER}, timeout={"read": 20}, deadline=1)
+    at = gate(on={"breaker": LASTING}, timeout={"read": 20}, deadline=1)
     box.fault("/anything", "hang")
-    assert type(fails(at, 4)) is DeadlineExceeded
+    errors = []
+    # Four; on a busy machine a part of a deadline may be over before the service is asked.
+    while state(at) == "closed" and len(errors) < 8:
+        errors.append(type(fails(at)))
+    assert set(errors) == {DeadlineExceeded}
+    assert len(errors) >= 4
     assert state(at) == "open"
 
 
 def test_an_attempt_cut_short_by_the_deadline_after_an_earlier_one_does_not_count(
     gate: Open, box: Sandbox
 ) -> None:
-    at = gate(on={"breaker": {**BREAKER, "min_calls": 2}}, timeout={"read": 20}, deadline=7,
+    at = gate(on={"breaker": {**LASTING, "min_calls": 2}}, timeout={"read": 20}, deadline=7,
               retry={"times": 1, "backoff": 0.001})  # fmt: skip
     box.fault("/*", "hang")
     box.fault("/anything", "delay=1;status=503", times=1)
@@ -193,11 +208,12 @@ def test_a_no_is_an_answer_that_closes(
 
 
 def test_a_probe_in_a_hurry_gives_its_turn_to_the_next(gate: Open, box: Sandbox) -> None:
-    at = gate(on={"breaker": {**BREAKER, "open_for": 2}})
+    clock = LeapingClock()
+    at = gate(on={"breaker": LASTING}, clock=clock)
     opened(at, box)
     box.fault("/anything", "hang", times=1)
-    at.clock.sleep(2.1)
-    assert type(fails(at, timeout=1)) is DeadlineExceeded
+    clock.ahead += LASTING["open_for"]
+    assert type(fails(at, timeout=2)) is DeadlineExceeded
     assert state(at) == "half_open"
     assert at.ask()["method"] == "GET"
     assert state(at) == "closed"

@@ -106,7 +106,7 @@ def test_each_attempt_has_its_whole_timeout_again(gate: Open, box: Sandbox) -> N
 
 def test_fetching_a_token_counts_against_the_deadline(gate: Open, box: Sandbox) -> None:
     box.fault("/cgi-bin/token", "hang")
-    at = gate("POST /cgi-bin/message/send", on=WECHAT, timeout={"read": 60}, deadline=0.15)
+    at = gate("POST /cgi-bin/message/send", on=WECHAT, timeout={"read": 60}, deadline=2)
     error, took = failure(at)
     assert error.code == -1011
     assert took < SOON_SECONDS
@@ -154,23 +154,30 @@ def test_an_answer_in_time_is_an_answer(gate: Open, box: Sandbox) -> None:
 def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(
     open_gate: Open, box: Sandbox
 ) -> None:
-    """Each look at the clock takes a tenth of a second: the time ends before connecting, before sending, and so on."""
+    """Each look at the clock takes a minute: the time ends before connecting, before sending, and so on.
+
+    What is left of it when the answer is waited for is really waited, and a minute is enough.
+    """
 
     class Hasty(FakeClock):
         def now(self) -> float:
-            self.advance(0.1)
+            self.advance(60)
             return super().now()
 
     outcomes = set()
-    for tenths in range(1, 60):
+    for minutes in range(1, 60):
         methods = {"m": {"http": "GET /anything"}}
-        limits = {"timeout": {"connect": 60, "read": 60}, "deadline": 60, "retry": {"times": 0}}
+        limits = {
+            "timeout": {"connect": 3600, "read": 3600},
+            "deadline": 3600,
+            "retry": {"times": 0},
+        }
         at = open_gate(
             {"s": {"base_url": box.url, "allow_private": True, **limits, "methods": methods}},
             clock=Hasty(),
         )
         try:
-            at.ask(timeout=tenths / 10)
+            at.ask(timeout=minutes * 60)
             outcomes.add("answered")
         except GatewayError as error:
             outcomes.add(error.type)

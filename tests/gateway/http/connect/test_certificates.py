@@ -19,20 +19,11 @@ from gateway.errors import ConnectFailed
 from gateway.http.connect.certificates import CHECK_SECONDS, Trust
 from gateway.http.idle_connections import MAX_AGE_SECONDS
 from gateway.http.outbound import Outbound
-from tests.gateway.fakes import Gate, Lines, make_runtime, service
+from tests.gateway.fakes import Gate, LeapingClock, Lines, make_runtime, service
 from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem, refused, secure
 
 Open = Callable[..., Gate]
 LOCALHOST = x509.DNSName("localhost")
-
-
-class LeapingClock(SystemClock):
-    """The system's, ahead by as much as the test wants."""
-
-    ahead = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.ahead
 
 
 def local(server: TlsWire) -> str:

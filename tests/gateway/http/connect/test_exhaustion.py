@@ -38,7 +38,7 @@ def outcome(origin):
     clock = SystemClock()
     tls = Certificates(clock, Trust(), print).context(Tls()).get
     try:
-        Connector(origin, tls, clock, Resolver(clock), allow_private=True).connect(5).close()
+        Connector(origin, tls, clock, Resolver(clock), allow_private=True).connect(60).close()
         return "connected"
     except GatewayError as error:
         return type(error).__name__
@@ -131,22 +131,34 @@ def test_a_half_open_breaker_lets_another_probe_through_after_want_of_descriptor
 def test_a_probe_that_could_not_be_sent_says_nothing_about_the_service(
     open_gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Calendar(SystemClock):
+        """The system's; a probe is due as soon as the test wants, and has its time to answer."""
+
+        ahead = 0.0
+
+        def wall(self) -> float:
+            return super().wall() + self.ahead
+
     monkeypatch.setattr(probes, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(probes, "MAX_PROBE_SECONDS", 60)
+    clock = Calendar()
     hosts = []
 
     def look_up(host: str) -> list[Address]:
         hosts.append(host)
         return full(host) if len(hosts) < 4 else [Address(2, ("127.0.0.1", 0))]
 
-    health = {"path": "/v1/health", "interval": 1, "unhealthy_after": 2, "healthy_after": 1}
+    health = {"path": "/v1/health", "interval": 60, "unhealthy_after": 2, "healthy_after": 1}
     at = open_gate(
         {"s": service(f"http://api.example:{box.port}", methods=M, health=health)},
-        resolver=Resolver(SystemClock(), look_up),
+        resolver=Resolver(clock, look_up),
+        clock=clock,
     )
     at.gateway.start()
     verdicts = set()
 
     def poll_verdict() -> str:
+        clock.ahead += 1
         verdict = at.gateway.health(at.gateway.catalog.services["s"])
         verdicts.add(verdict)
         return verdict
