@@ -27,7 +27,7 @@ from models.database import migrate, postgresql, sqlite
 
 ROOT = Path(__file__).parents[1]
 SESSION = "POSTERN_TEST_SESSION"  # the session's folder and process, for the workers of xdist
-START_TIMEOUT = 60
+START_TIMEOUT = 180
 _LIMIT_SECONDS = {
     (postgresql, "RESPONSE_TIMEOUT_SECONDS"): 30,
     (postgresql, "STATEMENT_TIMEOUT_SECONDS"): 25,

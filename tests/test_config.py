@@ -219,7 +219,7 @@ def test_a_wrong_setting_or_catalog_is_said_without_a_traceback(
             env=env,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode != 0

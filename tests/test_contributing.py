@@ -138,7 +138,7 @@ def test_each_recipe_works_as_it_is_written(tmp_path: Path) -> None:
         env={**os.environ, "POSTERN_TEST_DATABASES": "sqlite", "PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

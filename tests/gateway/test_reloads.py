@@ -75,11 +75,16 @@ def test_five_hundred_reloads_one_in_ten_broken_during_calls(open_gate: Open, bo
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """A server's collector is tuned to run rarely: what a reload leaves must not wait for it."""
+    """A server's collector is tuned to run rarely: what a reload leaves must not wait for it.
+
+    What other tests have left, and threads of theirs may free meanwhile, is not counted.
+    """
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 def alive() -> Counter[str]:

@@ -207,7 +207,7 @@ def test_a_failed_renewal_lets_a_later_one_try_again(
 def test_no_more_than_so_many_renewals_run_at_once(
     at: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    one = at(cache=STALE, params={"n": {"type": "integer"}}, timeout={"read": 3})
+    one = at(cache=STALE, params={"n": {"type": "integer"}})
     for n in range(MAX_RENEWALS + 4):
         one.ask(params={"n": n})
     clock.advance(60)
@@ -258,7 +258,7 @@ def test_a_stale_answer_serves_where_the_service_or_we_fail(
 def test_a_stale_answer_serves_where_the_time_is_up(
     at: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    one = at(cache=STALE, timeout={"read": 3})
+    one = at(cache=STALE)
     first = one.ask()
     clock.advance(600)
     box.fault("/anything", "hang")

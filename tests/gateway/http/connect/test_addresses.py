@@ -99,8 +99,7 @@ def test_a_call_to_a_name_with_a_dead_first_address_succeeds_at_the_first_attemp
 ) -> None:
     black_hole("127.0.0.2", box.port)
     url = f"http://two.example:{box.port}"
-    limits = {"timeout": {"connect": 5, "read": 5}, "deadline": 10}
-    settings = service(url, methods={"m": {"http": "POST /anything"}}, **limits)
+    settings = service(url, methods={"m": {"http": "POST /anything"}})
     at = open_gate({"s": settings}, resolver=resolver("127.0.0.2", "127.0.0.1"))
     assert at.ask()["path"] == "/anything"
     assert len(at.trace.attempts) == 1

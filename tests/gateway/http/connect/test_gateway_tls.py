@@ -102,7 +102,7 @@ class TlsWire:
                 threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, raw: socket.socket) -> None:
-        raw.settimeout(5)
+        raw.settimeout(60)
         with suppress(OSError), raw, self._context.wrap_socket(raw, server_side=True) as sock:
             self.peers.append(sock.getpeercert())
             while not self.reads:
