@@ -168,7 +168,9 @@ class _AttemptLog:
                 error.vendor_code, call.params, self._hidden
             )
         if error.vendor_message:
-            message = self._masker.mask_call_text(error.vendor_message, call.params, self._hidden)
+            message = self._masker.mask_call_text(
+                error.vendor_message, call.params, self._hidden, MAX_MESSAGE_CHARACTERS
+            )
             error.vendor_message = message[:MAX_MESSAGE_CHARACTERS]
         if not error.detail:
             return None
