@@ -31,6 +31,10 @@ _OTHER_KINDS: dict[str, set[Kind]] = {
     },
 }  # fmt: skip
 _CALLS = {"pay_order"}
+#: Operations of POST that heed ``If-Match``.
+_GUARDED_POSTS = {
+    "disable_app", "enable_app", "keep_document", "pay_order", "reduce_stock", "rotate_secret",
+}  # fmt: skip
 #: Operations that have no ETag, although others of their kind have one.
 _UNTAGGED = {"complete_connection", "delete_connection"}
 _RANGE = {
@@ -132,7 +136,7 @@ def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, 
 
 
 def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
-    return name == "keep_document" or (
+    return name in _GUARDED_POSTS or (
         verb in ("put", "patch", "delete")
         and bool(item.get("parameters"))
         and name not in _UNTAGGED

@@ -114,6 +114,7 @@ def rotate_secret(app_id: str) -> Response:
     secret, encrypted = _new_secret()
     with write_session() as session:
         app = _get_app(session, app_id, lock=True)
+        check_match(app)
         if app.disabled:
             raise Conflict("A disabled app gets no new secret; enable it first.")
         app.previous_secret = app.secret
@@ -144,6 +145,7 @@ def enable_app(app_id: str) -> Response:
 def _set_disabled(app_id: str, disabled: bool) -> Response:
     with write_session() as session:
         app = _get_app(session, app_id, lock=True)
+        check_match(app)
         app.disabled = disabled
         session.flush()
         verb = "disable" if disabled else "enable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
@@ -133,6 +133,8 @@ def delete_product(product_id: int) -> None:
 def reduce_stock(data: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
+        if request.if_match:
+            check_match(_get_product(session, product_id))
         is_available = Product.take_stock(session, product_id, data["quantity"])
         product = _get_product(session, product_id)
         if not is_available:

@@ -203,6 +203,26 @@ def test_an_app_is_read_changed_and_deleted(client, tokens, post, ask) -> None:
         assert outcome(verb(one, headers=tokens["admin"], **body)) == (404, -3004)
 
 
+@pytest.mark.parametrize("what", ["rotate", "disable", "enable"])
+def test_an_app_that_has_changed_is_neither_rotated_nor_disabled(
+    client, tokens, post, ask, what: str
+) -> None:
+    secret = post("", BODY).json["data"]["secret"]
+    stale = {
+        **tokens["admin"],
+        "If-Match": client.get("/api/v1/apps/till", headers=tokens["admin"]).headers["ETag"],
+    }
+    client.patch("/api/v1/apps/till", json={"rate": "5/day"}, headers=tokens["admin"])
+
+    path = f"/api/v1/apps/till/{what}"
+    assert outcome(client.post(path, headers=stale)) == (412, -3009)
+    assert ask(secret) == (200, 0)
+    current = client.get("/api/v1/apps/till", headers=tokens["admin"])
+    assert current.json["data"]["disabled"] is False
+    fresh = {**tokens["admin"], "If-Match": current.headers["ETag"]}
+    assert client.post(path, headers=fresh).status_code == 200
+
+
 @pytest.mark.parametrize(
     "body", [{"app_id": "other"}, {"allow": []}, {"rate": "fast"}, {"secret": "x"}]
 )

@@ -183,6 +183,21 @@ def test_a_write_on_what_has_changed_is_refused(client, tokens, make) -> None:
     )
 
 
+def test_stock_is_not_taken_from_what_has_changed(client, tokens, make) -> None:
+    path = f"/api/v1/products/{make(stock=5)['id']}"
+    etag = client.get(path, headers=tokens["user"]).headers["ETag"]
+
+    def take(etag: str) -> Any:
+        headers = {**tokens["user"], "If-Match": etag}
+        return client.post(f"{path}/reduce_stock", json={"quantity": 1}, headers=headers)
+
+    assert take(etag).status_code == 200
+    refused = take(etag)
+    assert (refused.status_code, refused.json["code"]) == (412, -3009)
+    assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 4
+    assert take("*").status_code == 200
+
+
 @pytest.mark.parametrize("which", ["abc", "-1", "1.5", "99999999999999999999", "0", "999"])
 def test_an_id_that_is_none_is_not_found(client, tokens, which: str) -> None:
     assert client.get(f"/api/v1/products/{which}", headers=tokens["user"]).json["code"] == -3004
