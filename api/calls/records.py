@@ -9,7 +9,7 @@ from flask import Response, g
 from api.auth import token_required
 from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.responses import success_response
+from api.http.etags import etag_response
 from gateway.errors import NotFound
 from gateway.telemetry.call_record import RecordQuery
 from schemas.calls import CallRecordOut, RecentArgs, RecordListOut
@@ -31,7 +31,7 @@ def list_calls(args: dict[str, Any]) -> Response:
     query = RecordQuery(args["failed"], equal, since)
     records = app_state().gateway.records.search(g.caller, query)
     page = records[skip : skip + limit]
-    return success_response({"items": page, "total": len(records), "skip": skip, "limit": limit})
+    return etag_response({"items": page, "total": len(records), "skip": skip, "limit": limit})
 
 
 @blueprint.get("/calls/<request_id>")
@@ -45,4 +45,4 @@ def get_call(request_id: str) -> Response:
             f"There is no call of yours with the request id {request_id[:128]} in the last hour;"
             " GET /api/v1/calls lists those that there are."
         )
-    return success_response({**records[0], "more": records[1:]})
+    return etag_response({**records[0], "more": records[1:]})

@@ -14,7 +14,7 @@ from api.auth.wiring import auth_services
 from api.calls.services import allowed_services
 from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.responses import success_response
+from api.http.etags import etag_response
 from gateway.telemetry.service_stats import Minute
 from schemas.calls import StatusOut
 
@@ -57,7 +57,7 @@ def status() -> Response:
         ],
     }
     # Without the schema's dump, which would take most of the time: there are 60 points a service.
-    return success_response(data)
+    return etag_response(data)
 
 
 def _describe_catalog() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+import orjson
 from flask import Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
@@ -40,7 +41,10 @@ def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Resp
     reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
     if reads and "HTTP_ACCEPT" in environ and not _accepts_json(environ["HTTP_ACCEPT"]):
         raise NotAcceptable  # a write is done by now, and says so in JSON
-    etag = etag or hash_etag(sha256(dump_json(data)))
+    if etag is None:
+        body = dump_json(data)
+        etag = hash_etag(sha256(body))
+        data = orjson.Fragment(body)
     if reads and is_unchanged(etag):
         response = Response(status=304)
     else:

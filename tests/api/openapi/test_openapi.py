@@ -239,6 +239,28 @@ def test_a_new_catalog_is_another_file(app: Flask, client: FlaskClient) -> None:
     assert "/api/v1/call/wechat/send_msg" not in after.json["paths"]
 
 
+def test_a_read_that_promises_an_etag_has_one_and_minds_accept(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
+    client.get("/api/v1/call/maps/geocode", headers={**tokens["admin"], "X-Request-ID": "r1"})
+    client.post("/api/v1/products", json={"name": "Tea", "price": 1}, headers=tokens["admin"])
+    promising = [
+        path.replace("{product_id}", "1").replace("{request_id}", "r1")
+        for path, item in document(client)["paths"].items()
+        if "ETag" in item.get("get", {}).get("responses", {}).get("200", {}).get("headers", {})
+    ]
+
+    def read(path: str, **headers: str) -> Any:
+        return client.get(path, headers={**tokens["admin"], **headers})
+
+    for path in [path for path in promising if "{" not in path]:
+        etag = read(path).headers.get("ETag")
+        assert etag, path
+        assert read(path, **{"If-None-Match": etag}).status_code == 304, path
+        refused = read(path, Accept="image/png")
+        assert (refused.status_code, refused.json["code"]) == (406, -3010), path
+
+
 @pytest.mark.parametrize("etag", ['""', 'W/""', '"", "x"', "*", "x"])
 def test_an_odd_etag_is_no_internal_error(
     client: FlaskClient, tokens: dict[str, Any], etag: str
