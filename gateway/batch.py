@@ -24,6 +24,7 @@ class Outcome:
     """How one call ended: ``error``, or ``data`` and ``extras``, and the seconds it took.
 
     :param optional: its failure does not count.
+    :param replayed: it is the stored answer to an earlier call with this Idempotency-Key.
     """
 
     data: object = None
@@ -31,6 +32,7 @@ class Outcome:
     elapsed: float = 0.0
     optional: bool = False
     extras: Extras = NO_EXTRAS
+    replayed: bool = False
 
 
 Outcomes = Mapping[str, Outcome]
@@ -91,8 +93,10 @@ class BatchRunner:
         data: object = None
         extras = NO_EXTRAS
         failure: GatewayError | None = None
+        call: Call | None = None
         try:
-            result = run_call(step.build_call(outcomes))
+            call = step.build_call(outcomes)
+            result = run_call(call)
             data = result.data
             extras = result.extras
         except GatewayError as error:
@@ -101,7 +105,8 @@ class BatchRunner:
             self._log.error("unforeseen", exc_info=error)
             failure = GatewayError()
         elapsed = self._clock.now() - started_at
-        end(Outcome(data, failure, elapsed, step.optional, extras))
+        replayed = call is not None and call.trace.replayed
+        end(Outcome(data, failure, elapsed, step.optional, extras, replayed))
 
 
 def independent_step(call: Call, *, optional: bool) -> Step:

@@ -203,8 +203,13 @@ def _batch_response(outcomes: Mapping[str, Outcome]) -> Response:
     data = {name: _envelope(outcome) for name, outcome in outcomes.items()}
     errors = [item.error for item in outcomes.values() if item.error and not item.optional]
     if errors:
-        return error_response(PartialFailure(errors), data)
-    return success_response(data)
+        response = error_response(PartialFailure(errors), data)
+    else:
+        response = success_response(data)
+    has_key = "HTTP_IDEMPOTENCY_KEY" in current_context().request.environ
+    if has_key and all(outcome.replayed for outcome in outcomes.values()):
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
 
 
 def _envelope(outcome: Outcome) -> dict[str, Any]:

@@ -162,6 +162,9 @@ SCHEMAS: dict[str, Any] = {
 }
 
 
+REPLAYED = {"Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}}
+
+
 def response(description: str, schema: str, **more: Any) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     return {"description": description, "content": content, **more}
@@ -169,9 +172,13 @@ def response(description: str, schema: str, **more: Any) -> dict[str, Any]:
 
 RESPONSES = {
     "Answer": response("The service's answer.", ANY_ANSWER, headers=HEADER_REFS),
-    "Together": response("Each call's own envelope; none failed that is not optional.", "Together"),
+    "Together": response(
+        "Each call's own envelope; none failed that is not optional.", "Together", headers=REPLAYED
+    ),
     "Partial": response(
-        "partial_failure (-1013): some calls failed that are not optional.", "Partial"
+        "partial_failure (-1013): some calls failed that are not optional.",
+        "Partial",
+        headers=REPLAYED,
     ),
     "NotModified": {"description": "The ETag is still the one of If-None-Match."},
 }

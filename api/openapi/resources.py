@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from api.openapi.components import SECURITY
+from api.openapi.components import REPLAYED, SECURITY
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from schemas.fields import ROLES
 
@@ -126,9 +126,7 @@ def _add_key(operation: dict[str, Any]) -> None:
     operation["parameters"] = [*operation.get("parameters", ()), key]
     for status, response in operation["responses"].items():
         if status.startswith("2"):
-            response["headers"] = {
-                "Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}
-            }
+            response["headers"] = REPLAYED
 
 
 def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:

@@ -82,7 +82,7 @@ def test_a_key_that_is_none_is_refused_with_its_name(shop: Shop, key: str) -> No
     assert shop.sent() == []
 
 
-def test_a_batch_sent_again_under_its_key_does_nothing_twice(shop: Shop) -> None:
+def test_a_batch_sent_again_under_its_key_does_nothing_twice_and_says_so(shop: Shop) -> None:
     headers = {**shop.headers["user"], "Idempotency-Key": "k"}
     calls = [
         {"id": name, "service": "once", "method": "charge", "params": CHARGE}
@@ -99,6 +99,10 @@ def test_a_batch_sent_again_under_its_key_does_nothing_twice(shop: Shop) -> None
     ]
     assert ids[0] == ids[1]
     assert len(shop.charged()) == 2
+    assert (first.headers.get(REPLAYED), again.headers[REPLAYED]) == (None, "true")
+    more = [*calls, {**calls[0], "id": "new"}]
+    partly = shop.app.test_client().post("/api/v1/batch", json={"calls": more}, headers=headers)
+    assert REPLAYED not in partly.headers
 
 
 def test_a_replayed_payment_is_the_first_answer_with_its_etag(shop: Shop) -> None:
