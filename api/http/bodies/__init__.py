@@ -50,14 +50,18 @@ def _read_whole(incoming: Request) -> bytes:
             if length > limit:
                 raise TooLarge.over(limit)
             return _read_bytes(environ["wsgi.input"], length)
+        # One more: a chunked body is cut there, not refused.
+        incoming.max_content_length = limit + 1
         body = incoming.get_data(cache=False)
     except (BrokenBody, TooLarge, RequestEntityTooLarge):  # our own server says what is broken
         raise
     except Exception as error:
         # Each server has its own words for broken chunks and a body that breaks off.
         raise BrokenBody(detail=type(error).__name__) from error
-    if len(body) >= limit:
-        raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
+    finally:
+        incoming.max_content_length = limit
+    if len(body) > limit:
+        raise TooLarge.over(limit)
     return body
 
 

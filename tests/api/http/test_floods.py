@@ -41,11 +41,18 @@ def test_a_chunked_login_body_is_refused_too(client: FlaskClient) -> None:
     )
 
 
-def test_a_login_body_of_8_kib_is_looked_at(client: FlaskClient) -> None:
-    body = b'{"username": "ann", "password": "wrong"}'.ljust(MAX_LOGIN_BYTES)
-    assert (
-        client.post("/api/v1/login", data=body, content_type="application/json").status_code == 401
-    )
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_login_body_of_8_kib_is_looked_at(client: FlaskClient, chunked: bool) -> None:
+    def status(size: int) -> int:
+        body = b'{"username": "ann", "password": "wrong"}'.ljust(size)
+        options: dict[str, Any] = {"data": body}
+        if chunked:
+            environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+            options = {"input_stream": io.BytesIO(body), "environ_overrides": environ}
+        answer = client.post("/api/v1/login", content_type="application/json", **options)
+        return answer.status_code
+
+    assert (status(MAX_LOGIN_BYTES), status(MAX_LOGIN_BYTES + 1)) == (401, 413)
 
 
 def test_what_is_too_large_is_told_the_limit_and_the_way(
