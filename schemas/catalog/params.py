@@ -16,44 +16,21 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from schemas.bounded import Bounded, Many
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.param_styles import list_separator
+from schemas.catalog.text_formats import TEXT_FORMATS
 from schemas.numbers import ExactNumber, read_number
 from schemas.shapes import Alternatives, OpenObject
 
-# RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text
-# takes linear time.
-_QUOTED = "%[0-9A-Fa-f]{2}"
-_PLAIN = "-A-Za-z0-9._~!$&'()*+,;="
-
-
-def _run(characters: str) -> str:
-    return f"[{characters}]*+(?:{_QUOTED}[{characters}]*+)*+"
-
-
-_HOST = rf"(?:\[(?:[0-9A-Fa-f:.]++|[vV][0-9A-Fa-f]++\.[{_PLAIN}:]++)\]|{_run(_PLAIN)})"
-_AUTHORITY = rf"(?:{_run(_PLAIN + ':')}@)?{_HOST}(?::[0-9]*+)?"
-_PATH = _run(f"{_PLAIN}:@/")
-_TAIL = _run(f"{_PLAIN}:@/?")
-_URI = (
-    r"(?![Hh][Tt][Tt][Pp][Ss]?:(?!//[^/?#:@]))[A-Za-z][A-Za-z0-9+.-]*:"
-    rf"(?://{_AUTHORITY}(?:/{_PATH})?|(?!//){_PATH})(?:\?{_TAIL})?(?:#{_TAIL})?\Z"
-)
-_FORMATS: dict[str, Callable[[], validate.Validator]] = {
-    "email": validate.Email,
-    "uri": lambda: validate.Regexp(
-        _URI, error="Not a URI (RFC 3986), such as https://example.com/a or mailto:a@b.c."
-    ),
-    "uuid": lambda: validate.Regexp(
-        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z", error="Not a UUID."
-    ),
-    "date": lambda: validate.Regexp(r"^\d{4}-\d\d-\d\d\Z", error="Not a date (YYYY-MM-DD)."),
-    "date-time": lambda: validate.Regexp(
-        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z",
-        error="Not an RFC 3339 date-time.",
-    ),
-}
 MAX_COMPARED_CHARACTERS = 64  # of a caller's value, with one that is allowed
 MAX_COMPARED_WORDS = 100
-FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
+FORMATS = frozenset(TEXT_FORMATS) | {
+    "int32",
+    "int64",
+    "float",
+    "double",
+    "password",
+    "byte",
+    "binary",
+}
 
 
 class Params(Bounded):
@@ -254,8 +231,8 @@ def make_validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
         checks.append(validate.Length(min=minimum, max=maximum))
     if kind == "string" and "pattern" in keywords:
         checks.append(_Pattern(keywords["pattern"]))
-    if kind == "string" and keywords.get("format") in _FORMATS:
-        checks.append(_FORMATS[keywords["format"]]())
+    if kind == "string" and keywords.get("format") in TEXT_FORMATS:
+        checks.append(TEXT_FORMATS[keywords["format"]]())
     return checks
 
 

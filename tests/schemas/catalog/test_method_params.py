@@ -118,6 +118,15 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
         ({"type": "string", "format": "date"}, "2024-02-29", "2024-02-29\n", "Not a date (YYYY-MM-DD)."),
         ({"type": "string", "format": "date-time"}, "2024-02-29T01:02:03.5+08:00", "2024-02-29",
          "Not an RFC 3339 date-time."),
+        ({"type": "string", "format": "date"}, "2024-02-29", "2023-02-29", "Not a date (YYYY-MM-DD)."),
+        ({"type": "string", "format": "date"}, "2024-12-31", "2024-13-01", "Not a date (YYYY-MM-DD)."),
+        ({"type": "string", "format": "date"}, "2024-02-29", "\uff12024-02-29", "Not a date (YYYY-MM-DD)."),
+        ({"type": "string", "format": "date-time"}, "2016-12-31T23:59:60Z", "2024-02-30T01:02:03Z",
+         "Not an RFC 3339 date-time."),
+        ({"type": "string", "format": "date-time"}, "2024-02-29t23:59:59z", "2024-02-29T24:00:00Z",
+         "Not an RFC 3339 date-time."),
+        ({"type": "string", "format": "date-time"}, "2024-02-29T01:02:03-23:59", "2024-02-29T01:02:03+24:00",
+         "Not an RFC 3339 date-time."),
     ],
 )  # fmt: skip
 def test_a_keyword_refuses_what_does_not_fit_it(
