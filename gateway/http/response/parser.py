@@ -96,7 +96,7 @@ class ResponseParser:
             return
         coding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length")
-        if coding is not None:
+        if coding is not None and coding.lower() != "identity":  # which says nothing (RFC 2616)
             if coding.lower() != "chunked" or length is not None:
                 raise BadResponse(
                     detail="a transfer coding nobody asked for, or a length beside one"

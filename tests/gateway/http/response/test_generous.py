@@ -68,6 +68,16 @@ TABLE = {
     "chunks and a length": Row(
         CHUNKED + b"Content-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n", REFUSED, "hello", "hello"
     ),
+    "coding of the transfer: identity": Row(
+        OK + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello",
+        "hello",
+        ANY,
+        "hello",
+        True,
+    ),
+    "coding of the transfer: gzip": Row(
+        OK + b"Transfer-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, "hello"
+    ),
     "coding: a charset": Row(zipped(b"hello", "UTF-8"), "hello", REFUSED, "hello", True),
     "coding: none": Row(zipped(b"hello", "none"), "hello", "hello", "hello", True),
     "coding: binary": Row(zipped(b"hello", "binary"), "hello", REFUSED, "hello", True),
