@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from marshmallow import ValidationError
 
 from cli.openapi.answers import Answers
 from cli.openapi.arguments import Arguments
@@ -18,9 +19,8 @@ from cli.openapi.servers import OtherServerError, Servers
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented, first_line, one_line
 from cli.output import show_progress
-from gateway.catalog.verb_and_path import VERBS
+from gateway.catalog.verb_and_path import VERBS, verb_and_path
 
-USABLE_PATH = re.compile(r"/[!\x22$->@-~]*")
 EVENT_STREAM = "text/event-stream"
 MAX_MEDIA_CHARACTERS = 100
 
@@ -108,8 +108,7 @@ class Operations:
         """:raises UnsayableError: a catalog cannot say it."""
         path = operation.path
         values = operation.values
-        if not USABLE_PATH.fullmatch(path) or "${" in path:
-            raise UnsayableError("not a path that a method can have")
+        _check_path(operation)
         servers.check(operation.item, values)
         _check_success(values)
         reader = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
@@ -168,6 +167,16 @@ class Operations:
             if isinstance(content, dict | list) and content:
                 return [one_line(str(media), MAX_MEDIA_CHARACTERS) for media in content]
         return []
+
+
+def _check_path(operation: Operation) -> None:
+    """:raises UnsayableError: a method cannot have the path."""
+    try:
+        verb_and_path(operation.http)
+    except ValidationError as error:
+        raise UnsayableError("not a path that a method can have") from error
+    if "${" in operation.path:
+        raise UnsayableError("not a path that a method can have")
 
 
 def _check_success(operation: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SHAPE = re.compile(rf"({'|'.join(VERBS)}) (/[!\x22$->@-~]*)")
 #: A part of a path as routers write it: ``:id``, ``<id>``, ``<int:id>``, ``{{id}}``.
 _OTHER_PLACEHOLDER = re.compile(r"(?<=/)(?::(\w+)|<(?:\w+:)?(\w+)>|\{\{(\w+)\}\})(?=/|$)", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{[^{}/]+\}")
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -29,6 +30,10 @@ def verb_and_path(value: str) -> None:
         raise ValidationError(
             f"{other[0]} would be sent as it is; write {{{name}}} ({literal} for the characters"
             " themselves)"
+        )
+    if {"{", "}"} & set(_PLACEHOLDER.sub("", match[2])):
+        raise ValidationError(
+            "{ and } in a path stand around a name, as in {name}; write %7B and %7D for themselves"
         )
     if _BARE_PERCENT.search(match[2]):
         raise ValidationError("% in a path begins an escape such as %20; write %25 for itself")

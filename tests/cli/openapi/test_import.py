@@ -609,6 +609,8 @@ def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
         },
         "/b": {"$ref": "b.yaml"},
         "/c": {"servers": [{}], "get": {}},
+        "/d/{e": {"get": {}},
+        "/f%": {"get": {}},
     }
     text = import_spec(json.dumps({**described(), "paths": paths}))
     for line in (
@@ -616,6 +618,8 @@ def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
         "# Left out: POST /a: its body is of type array",
         "# Left out: /b: b.yaml is another file; bundle them into one first",
         "# Left out: GET /c: at a server of its own",
+        "# Left out: GET /d/{e: not a path that a method can have",
+        "# Left out: GET /f%: not a path that a method can have",
         "# deprecated by the vendor",
     ):
         assert line in text

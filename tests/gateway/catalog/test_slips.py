@@ -21,6 +21,7 @@ SENT = (
     "would be sent as it is written; a variable is ${NAME}, with braces"
     " (${NAME:-TEXT} if the text is meant)"
 )
+LONE_BRACE = "{ and } in a path stand around a name, as in {name}; write %7B and %7D for themselves"
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
 
 
@@ -44,6 +45,10 @@ def noted(catalog: str) -> list[tuple[int, str]]:
         ("GET /things/{{id}}", "{{id}} would be sent as it is; write {id} (%7B%7B%7D%7D for the characters themselves)"),
         ("GET /things/$id", "$id would be sent as it is; write {id}"),
         ("GET /things/%s", "% in a path begins an escape such as %20; write %25 for itself"),
+        ("GET /things/{id", LONE_BRACE),
+        ("GET /things/id}", LONE_BRACE),
+        ("GET /things/{}", LONE_BRACE),
+        ("GET /things/{{id}/x", LONE_BRACE),
         ("GET /things/{i}", "the path has {i} but params declare no 'i'"),
         ("GET /things/{ids}", "the path has {ids} but params declare no 'ids'; did you mean 'id'?"),
         ("get /things", f"{HTTP}; write GET in capitals"),
