@@ -1,6 +1,6 @@
 // For admins: users, apps, the accounts that services are connected to, and who did what.
 
-import { button, english, field, h, labelled, moment, quiet, say, select, state, table } from "./dom.js";
+import { button, english, field, h, labelled, moment, say, select, state, table } from "./dom.js";
 import { drawFiltered, drawManaged } from "./lists.js";
 import { t } from "./texts.js";
 
@@ -14,7 +14,7 @@ const USERS = {
     ["toggle", toggle(user), () => act("PATCH", `/${user.id}`, { disabled: !user.disabled })],
     ["password", t("New password", "重置密码"), () => {
       const password = secret();
-      act("PATCH", `/${user.id}`, { password }, t("New password of {}, shown this once: {}", "{} 的新密码（只显示这一次）：{}", user.username, password));
+      act("PATCH", `/${user.id}`, { password }, t("Password of {}, shown this once: {}", "{} 的密码（只显示这一次）：{}", user.username, password));
     }, t("Give {} a new password? All logins end.", "确定为 {} 重置密码吗？其所有登录都会失效。", user.username)],
     ["logins", t("End logins", "强制下线"), () => act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", "{} 的所有登录已失效", user.username))],
     ["delete", t("Delete", "删除"), () => act("DELETE", `/${user.id}`), t("Delete {}?", "确定删除 {} 吗？", user.username)],
@@ -43,7 +43,6 @@ const APPS = {
 };
 
 const CONNECTIONS = {
-  note: () => quiet(t("Accounts that services use by OAuth. Their tokens are kept here, sealed, and renewed.", "各服务通过 OAuth 使用的账号。令牌加密保存在这里并自动续期。")),
   headings: [t("Service", "服务"), t("State", "状态"), t("Connected", "连接时间"), t("Scopes", "授权范围"), t("Renewed", "续期时间"), t("Ends", "到期时间"), t("Last error", "最近的错误"), t("Do", "操作")],
   none: t("No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token.", "服务目录中没有 auth 类型为 oauth2、grant 为 authorization_code 或 refresh_token 的服务。"),
   cells: (each, act) => {
@@ -59,7 +58,6 @@ const CONNECTIONS = {
 };
 
 const AUDIT = {
-  head: quiet(t("What was done to users, apps and connections, and to what is others’.", "对用户、应用、账号连接以及他人数据的操作。")),
   fields: [field(t("Actor", "操作者"), "actor"), field(t("Action", "操作"), "action"), field(t("Object", "对象"), "object")],
   sent: (query) => `${query}&sort=-id`,
   found: (acts) => table([t("When", "时间"), t("Who", "操作者"), t("Did", "操作"), t("To", "对象"), t("Changed", "变更"), t("From", "来源地址")], acts.map((each) => [

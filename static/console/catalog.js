@@ -37,7 +37,6 @@ export async function draw(place, { title }) {
 
 function build(place, title) {
   fill(place, h("h1", title), h("div", { id: "served" }),
-    quiet(t("A changed source is taken by itself within two seconds, or refused whole; {} tells beforehand.", "来源有变化时两秒内自动采用，有错误则整体拒绝；可以事先用 {} 检查。", h("code", "flask catalog check"))),
     isAdmin() && h("p", { class: "states" }, button(t("Read it now", "立即读取"), () => reload(place), { id: "reload" }), h("span", { class: "quiet", id: "read", role: "status" })),
     h("div", { id: "refused" }),
     h("h2", t("Methods that you may call", "你可以调用的方法")), searchBox(t("Search methods", "搜索方法"), () => list(place)), h("div", { id: "methods" }));

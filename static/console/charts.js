@@ -20,8 +20,7 @@ const looked = {}; // name of a chart -> the minute that is looked at, which out
 export function hour(name, minutes) {
   const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
   const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
-  const calls = sum(minutes.map((each) => each.calls));
-  const failed = sum(minutes.map((each) => each.failed));
+  const all = t("{} call(s), {} failed in the last hour", "最近一小时 {} 次调用，{} 次失败", sum(minutes, "calls"), sum(minutes, "failed"));
   const pointer = svg("rect", { class: "pointer", width: WIDTH, height: HEIGHT });
   const told = h("p", { class: "quiet told" });
   const plot = h("div", {
@@ -29,7 +28,7 @@ export function hour(name, minutes) {
     onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null),
     onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
     onfocus: () => look(looked[name] ?? 0), onkeydown: step,
-  }, drawing("hour", t("{}, the last hour: {} call(s), {} failed", "{} 最近一小时：{} 次调用，{} 次失败", name, calls, failed), MINUTES * WIDTH, HEIGHT,
+  }, drawing("hour", `${name}: ${all}`, MINUTES * WIDTH, HEIGHT,
     pointer,
     svg("path", { class: "calls", d: bars(minutes, "calls", most) }),
     svg("path", { class: "failed", d: bars(minutes, "failed", most) }),
@@ -40,7 +39,7 @@ export function hour(name, minutes) {
     pointer.setAttribute("x", x(ago) - 0.5);
     plot.ariaValueNow = -ago;
     plot.ariaValueText = tell(minutes, ago ?? 0);
-    told.textContent = ago === null ? t("{} call(s), {} failed in the last hour", "最近一小时 {} 次调用，{} 次失败", calls, failed) : plot.ariaValueText;
+    told.textContent = ago === null ? all : plot.ariaValueText;
   }
   function step(event) {
     const to = { ArrowLeft: looked[name] + 1, ArrowRight: looked[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
@@ -98,14 +97,14 @@ function round(value) {
   return [1, 2, 5, 10].find((each) => each * unit >= value) * unit;
 }
 
-function sum(numbers) {
-  return numbers.reduce((total, each) => total + each, 0);
+function sum(counts, name) {
+  return counts.reduce((total, each) => total + each[name], 0);
 }
 
 /** How the last hour's calls ended, {kind: number}, as parts of a bar and in numbers. */
 export function faults(counts) {
   const parts = Object.entries(FAULTS).map(([kind, words]) => ({ kind, count: counts[kind] ?? 0, words }));
-  const total = sum(parts.map((each) => each.count));
+  const total = sum(parts, "count");
   let left = 0;
   const bar = parts.map(({ kind, count }) => {
     const part = svg("rect", { class: kind, x: left, width: count, height: 1 });

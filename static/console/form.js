@@ -43,12 +43,12 @@ export function formOf(params, upload) {
   function complain(problems) {
     const find = (id) => element.querySelector(`#${CSS.escape(id)}`);
     for (const each of element.querySelectorAll(".alarm")) fill(each);
-    for (const each of element.querySelectorAll("[aria-invalid]")) each.ariaInvalid = null;
+    for (const each of element.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
     for (const [path, words] of flat(problems)) {
       let at = path;
       while (!find(`param-${at}-error`)) at = at.replace(/\.?[^.]*$/, "");
       find(`param-${at}-error`).append(at === path ? `${words} ` : `${path}: ${words} `);
-      if (find(`param-${at}`)) find(`param-${at}`).ariaInvalid = "true";
+      find(`param-${at}`)?.setAttribute("aria-invalid", "true");
     }
   }
   set(PRESET);
@@ -110,7 +110,7 @@ function listPart(path, rules, context, given) {
     changed(list);
     adder.focus();
   }
-  const values = given === PRESET ? preset(rules) : given;
+  const values = valueIn(rules, given);
   if (Array.isArray(values)) values.forEach((each) => add(each));
   return {
     element: group(path, rules, list, adder),
@@ -147,7 +147,7 @@ function base64Of(file) {
 }
 
 function scalarPart(path, rules, given) {
-  const value = given === PRESET ? preset(rules) : given;
+  const value = valueIn(rules, given);
   const element = control(path, rules, value === undefined ? "" : text(value));
   return {
     element: line(path, rules, element),
@@ -164,7 +164,8 @@ function scalarPart(path, rules, given) {
   };
 }
 
-function preset(rules) {
+function valueIn(rules, given) {
+  if (given !== PRESET) return given;
   return rules.default ?? (rules.needed ? rules.example : undefined);
 }
 

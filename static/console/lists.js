@@ -41,14 +41,14 @@ function follow(form, query) {
 }
 
 /** A list that is changed in its place: `cells` makes an item's, and gets `act` for its buttons; `fields` and `create` make a new item,
- * `note` stands over the list, and `none` where it is empty. */
+ * `none` stands where there is none. */
 export function drawManaged(place, page, list) {
   place.refresh ??= build(place, page, list);
   return place.refresh(page.query);
 }
 
 /** What stays while the list changes; gives what asks for the list. */
-function build(place, { name: path, title }, { note, headings, cells, fields, create, none }) {
+function build(place, { name: path, title }, { headings, cells, fields, create, none }) {
   let shown; // the query
   let newest = 0; // an older list is not drawn over a newer one
   const told = h("p", { role: "status", class: "good" });
@@ -82,7 +82,7 @@ function build(place, { name: path, title }, { note, headings, cells, fields, cr
     arrange(list.querySelector("tbody"), page.items, (each) => row(headings, cells(each, act)));
     refill(pages, [page.skip, page.total, `${query}`], () => (page.limit ? pager(page, path, query) : !page.total && none));
   }
-  fill(place, h("h1", title), note?.(), fields && maker, told, wrong, list, pages);
+  fill(place, h("h1", title), fields && maker, told, wrong, list, pages);
   return refresh;
 }
 

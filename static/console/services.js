@@ -74,13 +74,13 @@ function states({ health, breaker }) {
 }
 
 function facts({ rate, p50_ms, p99_ms, calls, failed }) {
-  const facts = {
+  const values = {
     [t("rate", "速率")]: `${rate < 10 ? rate.toFixed(2) : Math.round(rate)}/s`,
     p50: ms(p50_ms),
     p99: ms(p99_ms),
     [t("errors", "错误率")]: calls ? failed.toLocaleString([], { style: "percent", maximumSignificantDigits: 2 }) : "–",
   };
-  return h("dl", Object.entries(facts).map(([name, value]) => h("div", h("dt", name), h("dd", value))));
+  return h("dl", Object.entries(values).map(([name, value]) => h("div", h("dt", name), h("dd", value))));
 }
 
 function tellChanges(services) {

@@ -103,7 +103,7 @@ def test_all_of_it_is_small(client) -> None:
         for file in files
     ]
     assert sum(sizes) < 40_000
-    assert sum(file.stat().st_size for file in files) < 93_000
+    assert sum(file.stat().st_size for file in files) < 92_000
     assert max(file.stat().st_size for file in files) < 12_000
 
 

@@ -250,7 +250,7 @@ def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_fail
     live.call("demo.echo", {})
     page = log_in(visit())
     expect(card(page, "demo").get_by_role("img")).to_have_attribute(
-        "aria-label", re.compile(r"^demo, the last hour: \d+ calls, [1-9]\d* failed$")
+        "aria-label", re.compile(r"^demo: \d+ calls, [1-9]\d* failed in the last hour$")
     )
     for fact in ("rate", "p50", "p99", "errors"):
         expect(card(page, "demo").locator("dl")).to_contain_text(fact)
