@@ -9,6 +9,7 @@ A type is a ``Signer`` with its ``Settings`` in a file here, and a line in ``SIG
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.signers.alipay import Alipay
 from gateway.signers.aws_sigv4 import AwsSigV4
@@ -51,6 +52,7 @@ def make_signer(auth: Auth, base_url: str) -> Signer:
     return SIGNERS[auth["type"]](auth, base_url)
 
 
+@lru_cache(maxsize=1024)  # of a large catalog, each line is asked about
 def is_secret(key: str) -> bool:
     """Return whether any auth type holds this key of ``auth:`` secret, or none has it."""
     secrecies = [signer.Settings.secrecy() for signer in SIGNERS.values()]

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from gateway.masking import STARS, is_secret_name
 from gateway.signers import is_secret
 
-_AUTH = "auth"
+AUTH = "auth"
 #: Whose texts are all sent, so that any may be a secret.
-_SENT = frozenset({"headers", "query"})
+SENT = frozenset({"headers", "query"})
 #: What else an auth calls a secret; ``auth`` itself may be spelled wrong, or stand in an anchor.
-_SECRET_KEYS = frozenset({"value", "service_account"})
+SECRET_KEYS = frozenset({"value", "service_account"})
 _PEM = re.compile(r"-----(BEGIN|END) [A-Z ]*PRIVATE KEY")
 #: What a value stands after; a wrong file may lack the space, or have another sign.
 _NAME = re.compile(r"""((?<![\w.-])[\w.-]++|"[^"]*"|'[^']*')\s*[:=\uff1a](?!//)\s*""")
@@ -24,22 +24,31 @@ _USER_INFO = re.compile(r"(?<=://)[^\s\"',]{1,200}@")  # a wrong one may have a 
 _KEY_IN_QUERY = re.compile(r"""(?<=[?&])([\w.-]*key=)[^&#\s"',}]+""", re.I)
 #: What is long and no word: a key that stands where none is looked for.
 _LONG_TOKEN = re.compile(r"(?<![\w+=-])(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}")
+#: What is a secret elsewhere: a comment, a text that has an anchor, a value of a parameter.
+_DOUBTFUL = re.compile(
+    r"""((?:^|\s)\#|[\s:]&[^\s,]+\s|(?<!\w)(?:default|example|enum|const)["']?:)\s*[^\s{].*"""
+)
 
 
-def mask_lines(lines: Sequence[str]) -> list[str]:
+def mask_lines(lines: Sequence[str], is_yaml: bool = True) -> list[str]:
     """Return the lines of a catalog, right or wrong, with stars for what may be a secret.
 
     Variables stay. The text may be no YAML, so that indentation tells what stands in what; too much
     is masked rather than too little.
+
+    :param is_yaml: False where ``find_literals`` could not read all of the text, so that more is
+        masked here.
     """
-    masker = _LineMasker()
+    masker = _LineMasker(is_yaml)
     return [masker.mask(line) for line in lines]
 
 
 class _LineMasker:
     """Masks line after line, and remembers what the next one may stand in."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_yaml: bool) -> None:
+        self._is_yaml = is_yaml
+        self._open_braces = 0
         self._hidden_indent: int | None = None  # of a key whose value goes on, hidden
         self._block = ""  # auth, headers or query
         self._block_indent = 0
@@ -50,6 +59,8 @@ class _LineMasker:
         if not text:
             return line
         indent = len(line) - len(text)
+        is_outside = self._is_yaml or not self._open_braces
+        self._open_braces = max(0, self._open_braces + line.count("{") - line.count("}"))
         if self._in_private_key and ":" not in line:  # pasted, and indented in any way
             self._in_private_key = "-----END" not in line
             return line[:indent] + STARS
@@ -60,9 +71,16 @@ class _LineMasker:
             if indent > self._hidden_indent or is_item:
                 return line[:indent] + STARS
             self._hidden_indent = None
-        if indent <= self._block_indent and not text.startswith(("}", "#")):
+        if indent <= self._block_indent and is_outside and not text.startswith(("}", "#")):
             self._block = ""
-        return self._mask_values(line, indent)
+        masked = self._mask_values(line, indent)
+        if self._is_yaml:
+            return masked
+        name = _NAME.search(line)
+        before = line[: name.start()] if name else line
+        if before.strip(" \t{}[],-") or "\\" in line or line.count('"') % 2:
+            return line[:indent] + STARS
+        return _DOUBTFUL.sub(rf"\1 {STARS}", masked)
 
     def _mask_values(self, line: str, indent: int) -> str:
         """Return the line up to the first value that may be a secret."""
@@ -70,7 +88,7 @@ class _LineMasker:
         for match in _NAME.finditer(line):
             has_names = True
             name = match[1].strip("\"'")
-            if not self._block and (name == _AUTH or name in _SENT):
+            if not self._block and (name == AUTH or name in SENT):
                 self._block = name
                 self._block_indent = indent
                 if line[match.end() :][:1] not in ("", "{", "&", "*", "#"):
@@ -89,6 +107,6 @@ class _LineMasker:
         return _LONG_TOKEN.sub(STARS, line)
 
     def _is_secret(self, name: str) -> bool:
-        if self._block == _AUTH:
+        if self._block == AUTH:
             return is_secret(name)
-        return self._block in _SENT or name in _SECRET_KEYS or is_secret_name(name)
+        return self._block in SENT or name in SECRET_KEYS or is_secret_name(name)

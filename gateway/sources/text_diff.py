@@ -10,6 +10,8 @@ from difflib import SequenceMatcher
 from itertools import islice
 
 from gateway.catalog.yaml.folder import split_files
+from gateway.masking import Masker, Secret
+from gateway.sources.literals import Literals, find_literals
 from gateway.sources.masked_text import mask_lines
 
 CONTEXT_LINES = 3
@@ -26,10 +28,21 @@ def diff_catalogs(old: str, new: str, name: str, mask: Callable[[str], str] = st
     """
     before = _files(old, name)
     after = _files(new, name)
+    nothing = find_literals("")
+    masker = Masker()
+    masker.use_catalog_secrets(
+        Secret(value)
+        for literals in (*before.values(), *after.values())
+        for value in literals.values
+    )
+
+    def mask_all(text: str) -> str:
+        return mask(masker.mask_secrets(text))
+
     differing = (
         line
         for file in sorted({*before, *after})
-        for line in _diff_file(file, before.get(file, ""), after.get(file, ""), mask)
+        for line in _diff_file(file, before.get(file, nothing), after.get(file, nothing), mask_all)
     )
     lines = list(islice(differing, MAX_DIFF_LINES + 1))  # the other files are not compared
     if len(lines) > MAX_DIFF_LINES:
@@ -37,17 +50,18 @@ def diff_catalogs(old: str, new: str, name: str, mask: Callable[[str], str] = st
     return "".join(f"{line}\n" for line in lines)
 
 
-def _files(text: str, name: str) -> dict[str, str]:
-    return {file.name: file.text for file in split_files(text)} or {name: text}
+def _files(text: str, name: str) -> dict[str, Literals]:
+    files = {file.name: file.text for file in split_files(text)} or {name: text}
+    return {file: find_literals(text) for file, text in files.items()}
 
 
 def _diff_file(
-    name: str, old_text: str, new_text: str, mask: Callable[[str], str]
+    name: str, old_file: Literals, new_file: Literals, mask: Callable[[str], str]
 ) -> Iterator[str]:
-    if old_text == new_text:
+    if old_file.text == new_file.text:
         return
-    old = old_text.splitlines()
-    new = new_text.splitlines()
+    old = old_file.text.splitlines()
+    new = new_file.text.splitlines()
     start = _count_equal(old, new)
     skipped = max(0, start - CONTEXT_LINES)
     # What both end with would be compared in vain.
@@ -56,8 +70,8 @@ def _diff_file(
     both_go_on = end < min(len(old), len(new)) - common_end_count
     old = old[: min(len(old) - common_end_count, end)]
     new = new[: min(len(new) - common_end_count, end)]
-    masked_old = list(map(mask, mask_lines(old)))  # before they are cut
-    masked_new = list(map(mask, mask_lines(new)))
+    masked_old = mask_lines(old_file.mask(mask).splitlines()[: len(old)], old_file.is_yaml)
+    masked_new = mask_lines(new_file.mask(mask).splitlines()[: len(new)], new_file.is_yaml)
     yield f"--- {name} (serving)"
     yield f"+++ {name}"
     matcher = SequenceMatcher(None, old[skipped:], new[skipped:])  # none of what stands everywhere
@@ -73,10 +87,10 @@ def _diff_file(
         yield f"@@ -{old_lines} +{new_lines} @@"
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
-                yield from _marked(" ", masked_new[skipped + new_from : skipped + new_to])
+                yield from _marked(mask, " ", masked_new[skipped + new_from : skipped + new_to])
             else:
-                yield from _marked("-", masked_old[skipped + old_from : skipped + old_to])
-                yield from _marked("+", masked_new[skipped + new_from : skipped + new_to])
+                yield from _marked(mask, "-", masked_old[skipped + old_from : skipped + old_to])
+                yield from _marked(mask, "+", masked_new[skipped + new_from : skipped + new_to])
     if both_go_on:
         yield MORE
 
@@ -91,7 +105,7 @@ def _count_equal(old: list[str], new: list[str]) -> int:
     return count
 
 
-def _marked(mark: str, lines: list[str]) -> Iterator[str]:
-    for line in lines:
+def _marked(mask: Callable[[str], str], mark: str, lines: list[str]) -> Iterator[str]:
+    for line in map(mask, lines):  # before they are cut
         text = line if len(line) <= MAX_LINE_CHARACTERS else line[:MAX_LINE_CHARACTERS] + "…"
         yield mark + text

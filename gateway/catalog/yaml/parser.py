@@ -22,7 +22,7 @@ MAX_NODES = 1_000_000
 MAX_DEPTH = 64
 _TOO_LARGE = "too large or nested too deeply; aliases may not refer to themselves"
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _CONSTANTS = {
     form: value
@@ -125,7 +125,7 @@ class _Builder:
         """Return the value of the one document that a file may have; None where it has none."""
         self.first_line = file.offset + 1
         self.anchors.clear()
-        pull: Pull = _LOADER(file.text).get_event
+        pull: Pull = LOADER(file.text).get_event
         pull()  # the stream's start
         if isinstance(pull(), yaml.StreamEndEvent):
             return None

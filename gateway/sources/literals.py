@@ -1,0 +1,178 @@
+"""The secrets that a catalog's text spells out, found where YAML says that they stand.
+
+literals = find_literals('auth: {type: bearer, token: "hunter2-\\\n  hunter2"}')
+literals.values  # {"hunter2-hunter2"}
+literals.mask(str)  # 'auth: {type: bearer, token: ****\n  ****}'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gateway.catalog.yaml.parser import LOADER, MAX_DEPTH
+from gateway.masking import STARS, is_secret_name
+from gateway.signers import is_secret
+from gateway.sources.masked_text import AUTH, SECRET_KEYS, SENT
+
+_HIDDEN = "hidden"
+_PARAM = "param"
+#: Whose keys are names that the catalog's author chose, and say nothing about what they stand for.
+_NAMES = frozenset({"services", "methods", "aggregates"})
+_PARAMS = frozenset({"params", "returns", "properties"})
+#: The values in the declaration of a parameter.
+_PARAM_VALUES = frozenset({"default", "example", "enum", "const"})
+#: What is no secret around one: a variable, and a scheme such as ``Bearer``.
+_AROUND = re.compile(
+    r"\$\{(?!file:)\w+(?::?[-=]|:)([^}]*)\}|\$\{(?:\w+|file:[^}]*)\}"
+    r"|^(?:bearer|basic|token|digest)\s+",
+    re.I,
+)
+#: A URL with user info or a query.
+_URL_WITH_SECRET = re.compile(r"://.*[@?]")
+_LINE = re.compile(r"\S[^\r\n\x85\u2028\u2029]*")
+_COLON = re.compile(r"\s*:")
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """A value and its place in the text; ``inner`` has a mapping's keys and values in turn."""
+
+    start: int
+    end: int
+    value: str = ""
+    is_mapping: bool = False
+    is_anchored: bool = False
+    inner: Sequence[_Node] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Literals:
+    """What a text spells out.
+
+    :param values: the secrets, each line of one by itself, to be masked wherever else they are.
+    :param is_yaml: False where the text goes on as no YAML, of which nothing is known.
+    """
+
+    text: str
+    values: set[str]
+    is_yaml: bool
+    _secret_nodes: set[_Node]
+    _escaped_nodes: set[_Node]
+
+    def mask(self, mask: Callable[[str], str]) -> str:
+        """Return the same lines with stars where a secret stands.
+
+        :param mask: takes the secrets of all texts out of one that is spelled in another way.
+        """
+        known = {node for node in self._escaped_nodes if mask(node.value) != node.value}
+        pieces: list[str] = []
+        end = 0
+        for node in sorted(self._secret_nodes | known, key=lambda node: node.start):
+            source = self.text[node.start : node.end]
+            pieces += self.text[end : node.start], _LINE.sub(STARS, source)
+            end = node.end
+        return "".join([*pieces, self.text[end:]])
+
+
+def find_literals(text: str) -> Literals:
+    """Find the texts under ``auth``, ``headers``, ``query`` and names of secrets, also those that
+    an alias brings there. The time grows with the text, whatever the aliases are.
+    """
+    text = text.removeprefix("\ufeff")  # which YAML does not count
+    roots, is_yaml = _read(text)
+    values: set[str] = set()
+    secret_nodes = set()
+    escaped_nodes = set()
+    for node, is_secret_whole in _scalars(roots, text):
+        if is_secret_whole or _URL_WITH_SECRET.search(node.value):
+            secrets = [piece for piece in _AROUND.split(node.value) if piece and piece.strip()]
+            values.update(line.strip() for piece in secrets for line in piece.splitlines())
+            if secrets:
+                secret_nodes.add(node)
+        else:
+            escaped_nodes.add(node)
+    return Literals(text, values, is_yaml, secret_nodes, escaped_nodes)
+
+
+def _read(text: str) -> tuple[list[_Node], bool]:
+    """Return the nodes of a text up to where it is no YAML that we take, and whether all of it is.
+
+    They are made of events, as PyYAML's composer recurses.
+    """
+    roots: list[_Node] = []
+    open_nodes = [roots]
+    inner: Sequence[_Node]
+    anchors: dict[str, _Node] = {}
+    events: Iterator[Any] = yaml.parse(text, LOADER)
+    try:
+        for event in events:
+            if isinstance(event, yaml.CollectionEndEvent):
+                open_nodes.pop()
+            if not hasattr(event, "anchor"):
+                continue  # no node begins
+            anchor = event.anchor
+            node = _Node(event.start_mark.index, event.end_mark.index)
+            open_nodes[-1].append(node)
+            if isinstance(event, yaml.ScalarEvent):
+                node.value = event.value
+            elif isinstance(event, yaml.AliasEvent):
+                open_nodes[-1][-1] = anchors.get(anchor, node)
+                continue
+            else:
+                node.is_mapping = isinstance(event, yaml.MappingStartEvent)
+                node.inner = inner = []
+                open_nodes.append(inner)
+            if anchor:
+                anchors[anchor] = node
+                node.is_anchored = True
+            if len(open_nodes) > MAX_DEPTH:  # the parser's time grows with the square
+                return roots, False
+    except yaml.YAMLError:
+        return roots, False
+    return roots, True
+
+
+def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, bool]]:
+    """Yield each text that stands where secrets do, and each that is not spelled as it is; and
+    which of both it is.
+    """
+    nodes = [(node, "") for node in roots]
+    seen = set()
+    while nodes:
+        node, context = nodes.pop()
+        if node.is_anchored:
+            if (node, context) in seen:
+                continue
+            seen.add((node, context))
+        if node.is_mapping:
+            for key, value in zip(node.inner[::2], node.inner[1::2], strict=False):
+                nodes.append((value, _inner_context(context, key.value, value)))
+                if context in (AUTH, _HIDDEN) and not _COLON.match(text, key.end):
+                    nodes.append((key, _HIDDEN))  # the colon is missing, or the space after it
+        elif node.inner:
+            nodes.extend((item, context) for item in node.inner)
+        elif context == _HIDDEN or node.value not in text[node.start : node.end]:
+            yield node, context == _HIDDEN
+
+
+def _inner_context(context: str, key: str, value: _Node) -> str:
+    """Return what stands for the keys around a value, of what stands for those around its key."""
+    if key == "<<" or context == _HIDDEN:
+        return context
+    if context in (AUTH, _PARAM):
+        is_hidden = is_secret(key) if context == AUTH else key in _PARAM_VALUES
+        return _HIDDEN if is_hidden else context
+    if context in _PARAMS and value.is_mapping:
+        return _PARAM if is_secret_name(key) else ""
+    if context in _NAMES or context in _PARAMS:
+        return _HIDDEN if is_secret_name(key) and not value.is_mapping else ""
+    if key == AUTH:
+        return AUTH if value.is_mapping else _HIDDEN
+    if key in SENT or key in SECRET_KEYS or is_secret_name(key):
+        return _HIDDEN
+    return key if key in _NAMES or key in _PARAMS else ""
