@@ -19,8 +19,9 @@ Path_ = tuple[str | int, ...]
 #: The key that something is to be noted of, and what.
 Advice = tuple[Path_, str]
 
-#: Whose keys have a secret in them where the space after the colon, maybe full-width, is missing.
-_SECRET_PLACES = frozenset({"auth", "headers", "query"})
+#: In which any text may be a secret. A key has one in it where the space after the colon, maybe
+#: full-width, is missing.
+SECRET_PLACES = frozenset({"auth", "headers", "query"})
 _VALUE = re.compile(r"(?<=[:=\uff1a]).+", re.S)
 
 
@@ -87,6 +88,11 @@ class YamlDocument:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def nearest_key(self, place: Path_, *bases: Path_) -> Path_:
+        """Return the path of a key in the first of these mappings that has it."""
+        paths = [(*base, *place) for base in bases]
+        return next((path for path in paths if path in self.lines), paths[0])
+
     def note(self, path: Path_, message: str) -> Note:
         """Return a note of the value at a path, with its file and line."""
         file, line = self.error().locate(self._nearest_line(path))
@@ -108,7 +114,7 @@ class YamlDocument:
 
 def _dotted(path: Path_) -> str:
     """Return a key as anybody may read it: ``token:****`` of ``token:hunter2``, to YAML one key."""
-    in_secret_place = not _SECRET_PLACES.isdisjoint(path)
+    in_secret_place = not SECRET_PLACES.isdisjoint(path)
     return ".".join(
         _VALUE.sub(STARS, name) if in_secret_place or is_secret_name(name) else name
         for name in map(str, path)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.catalog.yaml.document import Path_, YamlDocument
+from gateway.catalog.yaml.document import SECRET_PLACES, Path_, YamlDocument
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -73,7 +73,11 @@ class Variables:
     def _complain_unset(self, name: str, path: Path_) -> None:
         hint = ""
         if default := _OTHER_DEFAULT.fullmatch(name):
-            hint = f" (a default is written ${{{default[1]}:-{default[2]}}})"
+            text = default[2]
+            if SECRET_PLACES.intersection(path):  # it may be a secret
+                name = default[1]
+                text = "TEXT"
+            hint = f" (a default is written ${{{default[1]}:-{text}}})"
         for similar in difflib.get_close_matches(name, self._env, n=1, cutoff=0.8):
             hint = f" (did you mean ${{{similar}}}?)"
         self._document.complain_missing(
