@@ -19,6 +19,7 @@ from schemas.catalog.hints import did_you_mean
 
 # From a method to its fallback, to that one's, and so on: each may take its whole deadline.
 MAX_FALLBACK_STEPS = 8
+MAX_LIKELY_RETRIES = 10
 
 
 def is_soap(envelope: str | Mapping[str, Any]) -> bool:
@@ -159,6 +160,39 @@ def check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[
             "has no methods, so nobody can call it; write methods: {NAME: {http: GET /PATH}}"
             " (or proxy: true)",
         )
+
+
+def check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Iterator[Advice]:
+    """Yield a note for each number of retries that is hardly meant."""
+    for method in methods.values():
+        times = method.retry.times
+        if times > MAX_LIKELY_RETRIES:
+            yield (
+                document.nearest_key(("retry", "times"), *_bases(method), ("defaults",)),
+                f"{times} retries of one call, which ends after {method.deadline:g} seconds;"
+                " few calls need more than 3",
+            )
+
+
+def check_proof_header(
+    document: YamlDocument, service: Service, methods: Mapping[str, Method]
+) -> Iterator[Advice]:
+    """Yield a note for each header that ``auth`` writes over."""
+    auth = service.auth
+    proof_header = SIGNERS[auth["type"]].proof_header
+    if "in" in auth:
+        proof_header = auth.get("name", proof_header) if auth["in"] == "header" else ""
+    for method in methods.values():
+        for name in method.headers:
+            if name.lower() == proof_header.lower():
+                yield (
+                    document.nearest_key(("headers", name), *_bases(method)),
+                    f"never sent, as auth: {auth['type']} writes this header; drop one of the two",
+                )
+
+
+def _bases(method: Method) -> tuple[Path_, Path_]:
+    return _method_path(method), ("services", method.service.name)
 
 
 def check_public(service: Service) -> Iterator[Advice]:

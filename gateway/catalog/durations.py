@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from gateway.catalog.model import Method, Service
 from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 
+_DEFAULTS: Path_ = ("defaults",)
+
 DEADLINE_SECONDS = 10  # of a call, unless a catalog says otherwise
 #: From so many seconds on, somebody may have written milliseconds.
 MAX_LIKELY_CALL_SECONDS = 1000
 MAX_LIKELY_BACKOFF_SECONDS = 100
 MAX_LIKELY_INTERVAL_SECONDS = 4000  # an hour between two probes may be meant
+HOUR_SECONDS = 3600
+DAY_SECONDS = 86400
 
 
 def check_durations(
@@ -25,20 +29,11 @@ def check_durations(
     """
     of_service: Path_ = ("services", service.name)
     for place, message in _milliseconds(_service_durations(service)):
-        yield _written(document, place, of_service), message
+        yield document.nearest_key(place, of_service, _DEFAULTS), message
     for method in methods.values():
         of_method: Path_ = (*of_service, "methods", method.name)
         for place, message in (*_milliseconds(_method_durations(method)), *_cut_off(method)):
-            yield _written(document, place, of_method, of_service), message
-
-
-def _written(document: YamlDocument, place: Path_, *bases: Path_) -> Path_:
-    """Return the path of the key that is nearest to a method and says the duration."""
-    for base in (*bases, ("defaults",)):
-        path = (*base, *place)
-        if path in document.lines:
-            return path
-    return (*bases[0], *place)
+            yield document.nearest_key(place, of_method, of_service, _DEFAULTS), message
 
 
 def _service_durations(service: Service) -> Iterator[tuple[Path_, float, float]]:
@@ -55,12 +50,26 @@ def _method_durations(method: Method) -> Iterator[tuple[Path_, float, float]]:
     yield ("timeout", "read"), method.timeout.read, MAX_LIKELY_CALL_SECONDS
     yield ("retry", "backoff"), method.retry.backoff, MAX_LIKELY_BACKOFF_SECONDS
     yield ("retry", "max_backoff"), method.retry.max_backoff, MAX_LIKELY_BACKOFF_SECONDS
+    if method.cache:
+        for key in ("ttl", "stale_while_revalidate", "stale_if_error"):
+            seconds = getattr(method.cache, key)
+            if not _is_span(seconds):
+                yield ("cache", key), seconds, MAX_LIKELY_INTERVAL_SECONDS
+
+
+def _is_span(seconds: float) -> bool:
+    """Return whether it is no round thousand, or else whole hours or days: an answer may be kept
+    for long.
+    """
+    unit = HOUR_SECONDS if seconds <= 2 * DAY_SECONDS else DAY_SECONDS
+    return bool(seconds % 1000) or not seconds % unit
 
 
 def _milliseconds(durations: Iterable[tuple[Path_, float, float]]) -> Iterator[Advice]:
     for place, seconds, unlikely in durations:
         if seconds >= unlikely:
-            yield place, f"{seconds:g} seconds; write {seconds / 1000:g} if milliseconds are meant"
+            text = f"{seconds:.10g} seconds; write {seconds / 1000:g} if milliseconds are meant"
+            yield place, text
 
 
 def _cut_off(method: Method) -> Iterator[Advice]:

@@ -19,7 +19,9 @@ from gateway.catalog.checks import (
     check_callable,
     check_envelope,
     check_fallbacks,
+    check_proof_header,
     check_public,
+    check_retries,
     check_signed,
     check_stand_ins,
     is_soap,
@@ -33,7 +35,7 @@ from gateway.catalog.model import Breaker, Catalog, Method, Retry, Service, Time
 from gateway.catalog.params.checks import (
     check_body,
     check_body_param,
-    check_examples,
+    check_declarations,
     check_params,
     check_xml_prefixes,
 )
@@ -140,7 +142,7 @@ class _Loader:
     def _service(self, name: str, settings: dict[str, Any]) -> Service:
         service = Service(name=name, **self._service_values(name, settings))
         self.notes.extend(check_public(service))
-        self.notes.extend(check_examples(("services", name), service.params))
+        self.notes.extend(check_declarations(("services", name), service.params))
         self.notes.extend(check_registry(self.document, service, self.env))
         check_hosts(self.document, service, settings)
         methods = {
@@ -150,6 +152,8 @@ class _Loader:
         check_signed(self.document, service, methods)
         self.notes.extend(check_callable(service, methods))
         self.notes.extend(check_durations(self.document, service, methods))
+        self.notes.extend(check_retries(self.document, methods))
+        self.notes.extend(check_proof_header(self.document, service, methods))
         return replace(
             service,
             methods=MappingProxyType(methods),
@@ -237,7 +241,7 @@ class _Loader:
         check_envelope(self.document, path, method)
         check_cache(self.document, path, method, settings)
         check_pagination(self.document, (*path, "paginate"), method)
-        self.notes.extend(check_examples(path, method.params[len(service.params) :]))
+        self.notes.extend(check_declarations(path, method.params[len(service.params) :]))
         self.notes.extend(check_returns(self.document, path, method))
         return self._without_streamed_params(method)
 

@@ -74,6 +74,7 @@ class AwsSigV4(Signer):
             if data.get("expires", 1) > MAX_EXPIRES_SECONDS:
                 raise ValidationError("must be at most 604800 (a week)", "expires")
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {
         "access_key_id": "AKID",
         "secret_access_key": "${SECRET}",

@@ -99,6 +99,8 @@ class Signer:
     verifies_answers: ClassVar[bool] = False
     #: The parameters are signed by their names, so a request must have them declared.
     signs_params: ClassVar[bool] = False
+    #: The header that has the proof, in place of one that a catalog's ``headers`` has.
+    proof_header: ClassVar[str] = ""
     #: The credential is fetched first: ``fetch_token`` says how.
     fetches_token: ClassVar[bool] = False
     #: The proof needs the body's bytes, so a streamed one is read whole first.

@@ -56,6 +56,7 @@ class OAuth1(Signer):
                 message = "must be an unencrypted RSA private key"
                 raise ValidationError(message, "private_key") from error
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {
         "consumer_key": "app",
         "consumer_secret": "${SECRET}",

@@ -94,6 +94,7 @@ class Basic(Signer):
                 concealed["username"] = Secret(settings["username"])
             return concealed
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {"username": "ann", "password": "${SECRET}"}
     reads_body = reads_query = False
 
@@ -121,6 +122,7 @@ class Bearer(Signer):
     class Settings(AuthSettings):
         token = text(required=True, validate=[HEADER_TEXT, _without_scheme])
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {"token": "${TOKEN}"}
     reads_body = reads_query = False
 

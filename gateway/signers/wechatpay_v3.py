@@ -53,6 +53,7 @@ class WeChatPayV3(Signer):
         platform_certs = text(validate=RSA_CERTIFICATES, public=True)
         key_sets = (("public_key", "public_key_id"), ("platform_certs",))
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {
         "mch_id": "1900",
         "serial_no": "5157F0",

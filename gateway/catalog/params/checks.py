@@ -17,6 +17,8 @@ from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import value_problems
 from schemas.numbers import ExactNumber
 
+#: A regular expression as JavaScript writes one.
+_SLASHED_PATTERN = re.compile(r"/(.*[\\^$\[(*+?.|].*)/[dgimsuvy]*", re.S)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -88,21 +90,30 @@ def _check_enum(document: YamlDocument, path: Path_, keywords: Mapping[str, Any]
         _check_enum(document, (*path, "properties", name), inner)
 
 
-def check_examples(path: Path_, params: Iterable[Param]) -> Iterator[Advice]:
-    """Yield a note for each example that a call would be refused with."""
+def check_declarations(path: Path_, params: Iterable[Param]) -> Iterator[Advice]:
+    """Yield a note for each example that a call would be refused with, and for each pattern
+    between slashes.
+    """
     for param in params:
-        yield from _check_example((*path, "params", param.name), param.keywords)
+        yield from _check_declaration((*path, "params", param.name), param.keywords)
 
 
-def _check_example(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]:
-    """Yield a note where the example does not fit its declaration, here or further in."""
+def _check_declaration(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]:
+    """Yield a note where the example does not fit its declaration, or the pattern stands between
+    slashes, here or further in.
+    """
+    if slashed := _SLASHED_PATTERN.fullmatch(keywords.get("pattern", "")):
+        yield (
+            (*path, "pattern"),
+            f"its slashes are a part of it, which a value would need, too; write {slashed[1]}",
+        )
     for message in _misfits(keywords, "example"):
         yield (*path, "example"), message
     for key in ("items", "additionalProperties"):
         if isinstance(keywords.get(key), Mapping):
-            yield from _check_example((*path, key), keywords[key])
+            yield from _check_declaration((*path, key), keywords[key])
     for name, inner in keywords.get("properties", {}).items():
-        yield from _check_example((*path, "properties", name), inner)
+        yield from _check_declaration((*path, "properties", name), inner)
 
 
 def check_body(document: YamlDocument, path: Path_, method: Method) -> None:

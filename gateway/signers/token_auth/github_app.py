@@ -39,6 +39,7 @@ class GitHubApp(Signer):
         def check_key(self, data: Mapping[str, Any], **kwargs: Any) -> None:
             check_private_key(data["private_key"], ALGORITHM)
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {
         "app_id": "7",
         "installation_id": "42",

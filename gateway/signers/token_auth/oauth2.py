@@ -125,6 +125,7 @@ class OAuth2(Signer):
             urls = [plain(settings[key]) for key in _URLS if key in settings]
             return tuple(url for url in urls if not url.startswith("/"))
 
+    proof_header = "Authorization"
     example: ClassVar[Auth] = {
         "grant": "password",
         "username": "ann",

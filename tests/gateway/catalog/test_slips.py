@@ -198,6 +198,12 @@ def test_an_address_inside_is_noted_with_what_to_write(host: str) -> None:
         ("retry: {backoff: 200}", "retry.backoff: 200 seconds; write 0.2 if milliseconds are meant"),
         ("breaker: {open_for: 10000}", "breaker.open_for: 10000 seconds; write 10 if milliseconds are meant"),
         ("breaker: {window: 60000}", "breaker.window: 60000 seconds; write 60 if milliseconds are meant"),
+        ("retry: {times: 100}",
+         "retry.times: 100 retries of one call, which ends after 10 seconds; few calls need more than 3"),
+        ("auth: {type: bearer, token: abc}\n    headers: {authorization: Bearer abc}",
+         "headers.authorization: never sent, as auth: bearer writes this header; drop one of the two"),
+        ("auth: {type: api_key, in: header, name: X-Key, value: abc}\n    headers: {X-KEY: abc}",
+         "headers.X-KEY: never sent, as auth: api_key writes this header; drop one of the two"),
         ("health: {path: /, interval: 5000}",
          "health.interval: 5000 seconds; write 5 if milliseconds are meant"),
         ("timeout: {read: 30}",
@@ -206,7 +212,26 @@ def test_an_address_inside_is_noted_with_what_to_write(host: str) -> None:
 )  # fmt: skip
 def test_a_duration_that_is_hardly_meant_is_noted(addition: str, say: str) -> None:
     catalog = CATALOG.replace("    methods:", f"    {addition}\n    methods:")
-    assert noted(catalog) == [(5, f"services.shop.{say}")]
+    assert noted(catalog) == [(5 + addition.count("\n"), f"services.shop.{say}")]
+
+
+@pytest.mark.parametrize(
+    ("addition", "say"),
+    [
+        ("cache: {ttl: 30000}", "cache.ttl: 30000 seconds; write 30 if milliseconds are meant"),
+        ("cache: {ttl: 3600000}", "cache.ttl: 3600000 seconds; write 3600 if milliseconds are meant"),
+        ("cache: {ttl: 5, stale_if_error: 300000}",
+         "cache.stale_if_error: 300000 seconds; write 300 if milliseconds are meant"),
+        ("retry: {times: 11}",
+         "retry.times: 11 retries of one call, which ends after 10 seconds; few calls need more than 3"),
+        ("headers: {Authorization: Bearer abc}",
+         "headers.Authorization: never sent, as auth: basic writes this header; drop one of the two"),
+    ],
+)  # fmt: skip
+def test_what_a_method_hardly_means_is_noted(addition: str, say: str) -> None:
+    auth = "    auth: {type: basic, username: a, password: b}\n    methods:"
+    catalog = CATALOG.replace("    methods:", auth) + f"        {addition}\n"
+    assert noted(catalog) == [(9, f"services.shop.methods.get.{say}")]
 
 
 def test_a_default_that_is_hardly_meant_is_noted_once() -> None:
@@ -221,10 +246,41 @@ def test_a_default_that_is_hardly_meant_is_noted_once() -> None:
 @pytest.mark.parametrize(
     "addition",
     ["timeout: {read: 300}\n    deadline: 600", "breaker: {window: 3600, open_for: 3600}",
-     "health: {path: /, interval: 3600}"],
+     "health: {path: /, interval: 3600}", "retry: {times: 10}",
+     "auth: {type: api_key, in: query, name: authorization, value: abc}\n"
+     "    headers: {Authorization: Bearer abc}",
+     "auth: {type: aws_sigv4, access_key_id: A, secret_access_key: b, region: c, service: d,"
+     " in: query}\n    headers: {Authorization: Bearer abc}"],
 )  # fmt: skip
 def test_a_long_time_that_is_meant_is_not_noted(addition: str) -> None:
     assert noted(CATALOG.replace("    methods:", f"    {addition}\n    methods:")) == []
+
+
+@pytest.mark.parametrize("seconds", [60, 3600, 36000, 43200, 86400, 604_800, 2_592_000, 0.5])
+def test_an_answer_that_is_kept_for_long_is_not_noted(seconds: float) -> None:
+    assert noted(CATALOG + f"        cache: {{ttl: {seconds}, stale_if_error: {seconds}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inner"),
+    [("/^a$/", "^a$"), (r"/[0-9]+\.[0-9]/i", r"[0-9]+\.[0-9]"), ("/a|b/", "a|b")],
+)
+@pytest.mark.parametrize(
+    ("around", "place"), [("%s", ""), ("{type: object, properties: {b: %s}}", "properties.b.")]
+)
+def test_a_pattern_between_slashes_is_noted(
+    pattern: str, inner: str, around: str, place: str
+) -> None:
+    param = around % f"{{type: string, pattern: '{pattern}'}}"
+    say = f"its slashes are a part of it, which a value would need, too; write {inner}"
+    key = f"services.shop.methods.get.params.a.{place}pattern"
+    assert noted(CATALOG + f"        params: {{a: {param}}}\n") == [(8, f"{key}: {say}")]
+
+
+@pytest.mark.parametrize("pattern", ["/orders/", "^/a/$", "/a", "[/]"])
+def test_a_slash_that_a_pattern_means_is_not_noted(pattern: str) -> None:
+    param = f"{{type: string, pattern: '{pattern}'}}"
+    assert noted(CATALOG + f"        params: {{a: {param}}}\n") == []
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,17 @@ def test_the_bytes_that_arrive_are_the_bytes_that_were_signed(
         assert PROOFS[kind].check(parse_request(server.heard[-1])) is not None
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SIGNERS if SIGNERS[kind].proof_header])
+def test_a_header_of_the_catalog_gives_way_to_the_proof(open_gate: Open, kind: str) -> None:
+    name = SIGNERS[kind].proof_header
+    with Wire([*PROOFS[kind].first, answer()]) as server:
+        auth = {"type": kind, **SIGNERS[kind].example}
+        settings = service(server.url, auth=auth, methods=METHODS, headers={name.lower(): "mine"})
+        send_call(open_gate({"s": settings}, env=ENV), "get")
+    assert server.heard[-1].lower().count(f"\r\n{name.lower()}: ".encode()) == 1
+    assert parse_request(server.heard[-1]).headers[name.lower()] != "mine"
+
+
 PROXIED = [
     kind for kind, signer in SIGNERS.items() if not (signer.signs_params or signer.verifies_answers)
 ]
