@@ -15,6 +15,7 @@ from marshmallow import ValidationError
 from gateway.catalog.egress_proxy import NoProxy
 from gateway.discovery.addresses import read_address
 from gateway.sources import AddressError, SourceAddress
+from gateway.system import MAX_BUNDLE_BYTES, MAX_SECRET_BYTES, read_regular
 from schemas.catalog.fields import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
@@ -55,7 +56,7 @@ def secret(value: str) -> None:
 def file(value: str) -> None:
     try:
         if value:
-            Path(value).open("rb").close()
+            read_regular(Path(value), MAX_SECRET_BYTES)  # to open a FIFO would wait for a writer
     except (OSError, ValueError) as error:
         raise ValidationError("must name a file that can be read") from error
 
@@ -82,6 +83,7 @@ def folder(value: str) -> None:
 def certificates(value: str) -> None:
     try:
         if value:
+            read_regular(Path(value), MAX_BUNDLE_BYTES)
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
     except (
         OSError,

@@ -25,6 +25,7 @@ SHORTAGES = {
 }
 MIN_FREE_BYTES = 1024 * 1024
 MAX_SECRET_BYTES = 1024 * 1024
+MAX_BUNDLE_BYTES = 16 * 1024 * 1024  # of certificates to trust
 
 
 def is_exhaustion(error: BaseException) -> bool:

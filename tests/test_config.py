@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,20 @@ def test_a_wrong_setting_stops_the_start_with_its_name(
         Settings.from_env()
 
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["JWT_PRIVATE_KEY_FILE", "JWT_PUBLIC_KEY_FILES", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]
+)
+def test_a_start_does_not_wait_for_a_writer_of_a_setting_s_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setenv(name, str(fifo))
+
+    with pytest.raises(SettingsError, match=f"^{name}: must name a .*file .*that can be read"):
+        Settings.from_env()
 
 
 def test_all_wrong_settings_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

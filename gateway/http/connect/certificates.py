@@ -14,7 +14,7 @@ from certifi import where
 
 from gateway.catalog.model import Tls
 from gateway.clock import Clock
-from gateway.system import is_exhaustion
+from gateway.system import MAX_BUNDLE_BYTES, is_exhaustion, read_regular
 
 CHECK_SECONDS = 1.0  # between two checks of the files
 Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None where there is none
@@ -107,6 +107,8 @@ class LiveContext:
         return context
 
     def _load(self) -> ssl.SSLContext:
+        for file in self._files:
+            read_regular(Path(file), MAX_BUNDLE_BYTES)  # OpenSSL would wait for a FIFO
         folder = None if self._tls.ca else self._trust.folder
         context = ssl.create_default_context(cafile=self._tls.ca or self._trust.file, capath=folder)
         if self._tls.cert:
