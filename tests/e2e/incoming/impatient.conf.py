@@ -8,5 +8,6 @@ from server import connections, listener  # noqa: E402
 
 connections.HEAD_SECONDS = 4
 connections.BODY_SECONDS = 4
+connections.LINGER_SILENCE_SECONDS = 30  # no test waits for it
 listener.UNREAD_SECONDS = 4
 keepalive = 4

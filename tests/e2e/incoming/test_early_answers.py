@@ -94,7 +94,7 @@ def test_a_sender_of_10_mb_sees_why_it_was_refused(
 
 def test_who_expects_a_100_is_refused_without_one(live: Live) -> None:
     head = f"POST /api/v1/data HTTP/1.1\r\nHost: x\r\nContent-Length: {len(MB_10)}\r\nExpect: 100-continue\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(head.encode())
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 401 ") and b"\r\nConnection: close\r\n" in answer
@@ -103,7 +103,7 @@ def test_who_expects_a_100_is_refused_without_one(live: Live) -> None:
 def test_who_expects_a_100_gets_it_where_the_body_is_wanted(live: Live) -> None:
     body = b'{"username": "ann", "password": "wrong"}'
     head = f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(f"{head}Connection: close\r\nExpect: 100-continue\r\n\r\n".encode())
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(body)
@@ -112,7 +112,7 @@ def test_who_expects_a_100_gets_it_where_the_body_is_wanted(live: Live) -> None:
 
 
 def test_a_connection_whose_short_body_was_refused_goes_on(live: Live) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", live.port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
     for _ in range(2):
         client.request("POST", "/api/v1/data", b"x" * 50_000)
         answer = client.getresponse()
