@@ -160,10 +160,10 @@ def test_a_vendors_failure_has_its_code(
 def test_a_hanging_vendor_is_a_downstream_timeout(box: Sandbox, tmp_path) -> None:
     box.fault("/cgi-bin/message/send", "hang")
     catalog = (
-        "version: 1\ndefaults: {timeout: {read: 3}}\nservices:\n  wechat:\n"
+        "version: 1\ndefaults: {timeout: {connect: 20, read: 20}, deadline: 25}\nservices:\n  wechat:\n"
         f"    base_url: {box.url}\n    allow_private: true\n    envelope: wechat\n"
         "    auth: {type: app_secret, app_id: sandbox-app, secret: sandbox-secret, token_url: /cgi-bin/token}\n"
-        "    methods:\n      send_msg: {http: POST /cgi-bin/message/send, params: {touser: {type: string}}}\n"
+        "    methods:\n      send_msg: {http: POST /cgi-bin/message/send, timeout: {read: 1}, params: {touser: {type: string}}}\n"
     )
     live = Live(tmp_path, catalog).start()
     try:

@@ -14,11 +14,12 @@ from tests.ports import free_port
 
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 25}}
 services:
   probed:
     base_url: {url}
     allow_private: true
-    health: {{path: /v1/health, interval: 2, unhealthy_after: 2, healthy_after: 1}}  # an answer may take 2 s
+    health: {{path: /v1/health, interval: 2, unhealthy_after: 3, healthy_after: 1}}  # the service may stand still for 5 s
     methods: {{get: {{http: GET /anything}}}}
   unprobed:
     base_url: {url}

@@ -77,6 +77,8 @@ def _everything(live: Live, box: Sandbox, bearer: dict[str, str], app_secret: st
         box.fault("/cgi-bin/message/send", fault)
         yield live.call("wechat.send_msg", message, headers={**bearer, "X-Request-Timeout": "0.3"})
         box.reset()
+    yield live.call("wechat.send_msg", message, headers=bearer)
+    box.revoke_tokens()
     yield live.call("wrong.send", {}, headers=bearer)
     yield live.call("basic.get", {}, headers=bearer)
     yield live.call("bearer.get", {}, headers=bearer)

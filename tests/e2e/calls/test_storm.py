@@ -45,7 +45,9 @@ class Callers:
     live: Live
     calls: list[tuple[float, int]] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
-    together: threading.Barrier = field(default_factory=lambda: threading.Barrier(CALLERS + 1))
+    together: threading.Barrier = field(
+        default_factory=lambda: threading.Barrier(CALLERS + 1, timeout=60)
+    )
 
     def __enter__(self) -> Callers:
         headers = {"Authorization": f"Bearer {self.live.token()}"}

@@ -27,7 +27,7 @@ services:
     allow_private: true
     tls: {{ca: {pem}}}
     timeout: {{connect: 60, read: {read}}}
-    deadline: 1
+    deadline: {deadline}
     retry: {{times: 0}}
     proxy: true
     methods: {{get: {{http: GET /}}}}
@@ -93,7 +93,7 @@ def test_a_service_that_drips_tls_cannot_outlast_the_deadline(
 ) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     dripping = Dripping(pem, from_the_first_byte)
-    live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem, read=60)).start()
+    live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem, read=60, deadline=1)).start()
     try:
         live.token()
         answer = live.call("drip.get")
@@ -109,7 +109,9 @@ def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_
 ) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with TlsWire(pem, reads=False) as server, ThreadPoolExecutor(1) as pool:
-        live = Live(tmp_path, CATALOG.format(port=server.port, pem=pem, read=1)).start()
+        live = Live(
+            tmp_path, CATALOG.format(port=server.port, pem=pem, read=1, deadline=25)
+        ).start()
         try:
             live.token()
             upload = pool.submit(live.post, "/api/v1/proxy/drip/x", data=b"x" * 32_000_000)
@@ -120,4 +122,4 @@ def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_
             live.stop()
 
     assert others == [200, 200, 200]
-    assert answer.json()["code"] in (-1001, -1011), answer.text
+    assert answer.json()["code"] == -1001, answer.text

@@ -14,7 +14,7 @@ from openai import APIStatusError, OpenAI
 
 from sandbox import Sandbox
 from tests.e2e import npm
-from tests.e2e.live import Live, catalog_for
+from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.sdks.vendor import PAGES, Vendor
 
 SERVICES = """
@@ -143,7 +143,7 @@ def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
         == "https://api.example:8443/postern/api/v1/proxy/first/catalog/models"
     )
     answer = session.get(
-        f"{gate(live, 'first')}/login", headers=forwarded, allow_redirects=False, timeout=10
+        f"{gate(live, 'first')}/login", headers=forwarded, allow_redirects=False, timeout=30
     )
     assert answer.headers["Location"] == "/postern/api/v1/proxy/first/me"
     assert "Path=/postern/api/v1/proxy/first" in answer.headers["Set-Cookie"]
@@ -183,6 +183,7 @@ def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(
         chat(openai(live, "hasty/slow"))
     assert failed.value.status_code == 504
     assert failed.value.response.headers["X-Should-Retry"] == "false"
+    wait_for(lambda: first.requests)
     assert len(first.requests) == 1
 
 
