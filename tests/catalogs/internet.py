@@ -26,6 +26,7 @@ from sandbox.messages import Request
 from sandbox.server import Server
 from sandbox.wire import ClientConnection
 from tests.catalogs.vendor import Answer
+from tests.ports import free_port
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Internet:
         file.write_bytes(certificate(sorted(self.hosts)))
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(file)
-        self._server = Server("127.0.0.1", 0, self._serve)
+        self._server = Server("127.0.0.1", free_port(), self._serve)
         self._server.start()
         proxy = Proxy.read(f"http://127.0.0.1:{self._server.port}")
         self.outbound = Outbound(Trust(str(file)), proxy)

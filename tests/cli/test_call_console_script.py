@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.installation import Installation
-from tests.gateway.fakes import Wire, answer
+from tests.gateway.fakes import Wire, answer, service
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,9 @@ def catalog(tmp_path: Path, vendor: Wire) -> str:
             "paginate": {"by": "page", "param": "page", "items": "rows"},
         },
     }
-    service = {
-        "base_url": vendor.url,
-        "allow_private": True,
-        "retry": {"times": 0},
-        "methods": methods,
-    }
+    services = {"s": service(vendor.url, methods=methods)}
     file = tmp_path / "catalog.yaml"
-    file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+    file.write_text(json.dumps({"version": 1, "services": services}))
     return str(file)
 
 

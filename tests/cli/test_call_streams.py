@@ -12,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 
 from config import Settings
-from tests.gateway.fakes import Wire, answer
+from tests.gateway.fakes import Wire, answer, service
 
 Run = Callable[..., Result]
 WORDS = b"data: \xff\n\n"
@@ -44,14 +44,9 @@ def call(
             "params": {"to": {"type": "string"}, "text": {"type": "string"}},
         },
     }
-    service = {
-        "base_url": vendor.url,
-        "allow_private": True,
-        "retry": {"times": 0},
-        "methods": methods,
-    }
+    services = {"s": service(vendor.url, methods=methods)}
     file = tmp_path / "catalog.yaml"
-    file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+    file.write_text(json.dumps({"version": 1, "services": services}))
     runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
     return lambda *words: runner.invoke(args=["call", "s", *words])
 

@@ -26,6 +26,7 @@ from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.api.conftest import SECRET
 from tests.clock import FakeClock
 from tests.e2e.live import BIN, ROOT
+from tests.gateway.fakes import service
 from tests.ports import free_port
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
@@ -45,22 +46,18 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def crm(make_app: Any, settings: Settings, box: Sandbox, tmp_path: Path) -> Flask:
-    service = {
-        "base_url": box.url,
-        "allow_private": True,
-        "auth": {
-            "type": "oauth2",
-            "grant": "authorization_code",
-            "authorization_url": f"{box.url}/oauth2/authorize",
-            "token_url": "/oauth2/token",
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "scope": "orders",
-        },
-        "methods": {"me": {"http": "GET /oauth2/me"}},
+    auth = {
+        "type": "oauth2",
+        "grant": "authorization_code",
+        "authorization_url": f"{box.url}/oauth2/authorize",
+        "token_url": "/oauth2/token",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "scope": "orders",
     }
+    services = {"crm": service(box.url, auth=auth, methods={"me": {"http": "GET /oauth2/me"}})}
     file = tmp_path / "connected.yaml"
-    file.write_text(yaml.safe_dump({"version": 1, "services": {"crm": service}}))
+    file.write_text(yaml.safe_dump({"version": 1, "services": services}))
     return make_app(replace(settings, catalog=str(file)), serves=False)
 
 
@@ -95,7 +92,7 @@ class Command:
 
     def paste(self, text: str) -> tuple[int, str]:
         """Return the exit code, and what was printed since."""
-        printed = "".join(self.process.communicate(text, timeout=30))
+        printed = "".join(self.process.communicate(text, timeout=60))
         return self.process.returncode, printed
 
 

@@ -15,6 +15,7 @@ from flask import Flask
 from config import Settings
 from gateway.bodies import WRITERS
 from sandbox import Sandbox
+from tests.gateway.fakes import service
 from tests.ports import free_port
 
 AUTHS: dict[str, dict[str, str]] = {
@@ -54,8 +55,8 @@ def make(
 
     def build(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
         file = tmp_path / "catalog.yaml"
-        service = {"base_url": box.url, "allow_private": True, "auth": auth, "methods": methods}
-        file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+        services = {"s": service(box.url, auth=auth, methods=methods)}
+        file.write_text(json.dumps({"version": 1, "services": services}))
         runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
 
         def run(*words: str) -> str:
@@ -198,9 +199,9 @@ def test_an_address_that_the_call_would_be_refused_to_is_told(
     make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, allowed: bool
 ) -> None:
     file = tmp_path / "catalog.yaml"
-    service = {"base_url": "http://127.0.0.1:9", "methods": {"m": METHODS["bare"]}}
-    service["allow_private"] = allowed
-    file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+    methods = {"m": METHODS["bare"]}
+    services = {"s": service("http://127.0.0.1:9", allow_private=allowed, methods=methods)}
+    file.write_text(json.dumps({"version": 1, "services": services}))
     runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
     printed = runner.invoke(args=["call", "s", "m", "--dry-run"]).stdout
     line = "# would be refused: 127.0.0.1 is no public address; allow_private: true allows it"

@@ -16,6 +16,7 @@ from config import Settings
 from gateway.catalog.loader import CatalogError
 from gateway.sources.last_good import LastGood
 from sandbox.vendors.registries.consul import Consul
+from tests.ports import free_port
 
 Make = Callable[..., Flask]
 OLD = """\
@@ -63,7 +64,7 @@ WRONG = "version: 1\nservices: {shop: {base_ulr: x}}\n"
 
 @pytest.fixture
 def consul() -> Iterator[Consul]:
-    with Consul() as running:
+    with Consul(port=free_port()) as running:
         running.put("postern", OLD)
         yield running
 
