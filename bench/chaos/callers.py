@@ -103,6 +103,7 @@ class Load:
         self._numbers = itertools.count(1)
         self._over = threading.Event()
         self._successes: Counter[int] = Counter()  # in a row, by caller
+        self._answered: dict[int, float] = {}  # when each caller's last answered request was sent
         self._threads = [
             threading.Thread(target=self._run, args=(kind, number))
             for number, kind in enumerate(kinds * CALLERS_PER_KIND)
@@ -137,6 +138,17 @@ class Load:
             time.sleep(0.05)
         return None
 
+    def wait_until_answered(self, began: float, seconds: float) -> None:
+        """Wait until every caller has an answer to what it sent after ``began``.
+
+        :param seconds: to wait at most.
+        """
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not all(
+            self._answered.get(number, 0.0) > began for number in range(len(self._threads))
+        ):
+            time.sleep(0.05)
+
     def _run(self, kind: Kind, number: int) -> None:
         with requests.Session() as session:
             session.trust_env = False
@@ -146,9 +158,11 @@ class Load:
             while not self._over.wait(max(0.0, due - time.monotonic())):
                 due = max(due + self._pause, time.monotonic())
                 message = message or self._next(kind)
+                sent = time.monotonic()
                 answer, data, is_final = self._send(session, kind, message)
                 tries += 1
                 self.account.add(answer)
+                self._answered[number] = sent
                 self._successes[number] = (
                     self._successes[number] + 1 if answer.code == SUCCESS else 0
                 )

@@ -9,6 +9,7 @@ from bench.chaos.callers import Load
 from bench.chaos.proxy import FAULTS
 from bench.chaos.scene import DEADLINE_SECONDS, Scene, scene
 from bench.report import table
+from tests.e2e.live import AS_SHIPPED
 
 WAYS = ("Redis", "PostgreSQL", "service")
 WELL_SECONDS = 60  # within which all is well again
@@ -91,11 +92,13 @@ def promise(way: str, fault: str) -> Promise:
 
 
 def harm(load: Load, scene: Scene, way: str, fault: str, seconds: float) -> Row:
-    """Do one fault for a while, and wait until all is well."""
+    """Do one fault for a while, and until all callers met it; then wait until all is well."""
     account = Account(promise(way, fault))
     load.account = account
     with scene.ways[way].faulty(fault):
+        began = time.monotonic()
         time.sleep(seconds)
+        load.wait_until_answered(began, WELL_SECONDS)
     recovery = load.wait_until_well(WELL_SECONDS)
     return Row(way, fault, account, recovery)
 
@@ -113,11 +116,16 @@ def rows(scene: Scene, ways: list[str], faults: list[str], seconds: float) -> It
     yield from scene.problems()
 
 
-def run(ways: list[str], faults: list[str], seconds: float) -> tuple[list[Row], list[str]]:
-    """Return the matrix and what was not as promised."""
+def run(
+    ways: list[str], faults: list[str], seconds: float, gunicorn: tuple[str, ...] = AS_SHIPPED
+) -> tuple[list[Row], list[str]]:
+    """Return the matrix and what was not as promised.
+
+    :param gunicorn: its arguments, as `Live` takes them.
+    """
     done: list[Row] = []
     problems: list[str] = []
-    with scene() as here:
+    with scene(gunicorn) as here:
         for row in rows(here, ways, faults, seconds):
             if isinstance(row, str):
                 problems.append(row)

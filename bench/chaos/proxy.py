@@ -19,7 +19,7 @@ DELAY_SECONDS = 0.5  # that each piece is late, either way
 DRIP_SECONDS = 0.02  # from byte to byte of what the server says
 BYTES_PER_SECOND = 2048  # either way
 PIECE_BYTES = 65536
-START_TIMEOUT_SECONDS = 10
+START_TIMEOUT_SECONDS = 30
 #: What each does to the way.
 FAULTS = {
     "delay": f"every piece is {DELAY_SECONDS} s late, either way",

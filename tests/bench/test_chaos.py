@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from bench.chaos import matrix, restarts, soak
+from bench.chaos import matrix, restarts, scene, soak
 from bench.chaos.__main__ import PAGES
 from bench.chaos.accounts import NO_ANSWER, UNAVAILABLE, Account, Answer, Promise
 from bench.chaos.proxy import DELAY_SECONDS, FAULTS, FaultProxy
@@ -198,7 +198,10 @@ def test_two_minutes_of_load_and_faults_leave_nothing_unexplained_and_nothing_gr
 @pytest.mark.server
 def test_a_matrix_of_one_short_fault_is_as_promised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "BUSY_SECONDS", 30.0)  # other tests run beside it
-    done, problems = matrix.run(["Redis"], ["reset"], 1.0)
+    monkeypatch.setattr(scene, "READ_SECONDS", 20.0)
+    for module in (scene, matrix):
+        monkeypatch.setattr(module, "DEADLINE_SECONDS", 25.0)
+    done, problems = matrix.run(["Redis"], ["reset"], 1.0, gunicorn=PATIENT)
 
     assert not problems
     assert done[0].account.codes[UNAVAILABLE]
