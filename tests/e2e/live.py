@@ -193,6 +193,7 @@ class Live:
 
     def _all_workers_accept(self) -> bool:
         """Whether as many as asked for have the listener in their event loop: by then each gets its share."""
+        assert self.process.poll() is None, self.log
         count = int(self.env.get("WEB_CONCURRENCY", "1"))
         return sum(map(self.accepts, self.workers())) >= count
 
