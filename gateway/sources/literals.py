@@ -20,6 +20,9 @@ from gateway.signers import is_secret
 from gateway.sources.masked_text import AUTH, SECRET_KEYS, SENT
 
 _HIDDEN = "hidden"
+#: Within what an ``auth`` describes, such as a request for a token: hidden, though its words are of
+#: use elsewhere.
+_DESCRIBED = "described"
 _PARAM = "param"
 #: Whose keys are names that the catalog's author chose, and say nothing about what they stand for.
 _NAMES = frozenset({"services", "methods", "aggregates"})
@@ -34,6 +37,7 @@ _AROUND = re.compile(
 )
 #: A URL with user info or a query.
 _URL_WITH_SECRET = re.compile(r"://.*[@?]")
+_DIGIT = re.compile(r"\d")
 _LINE = re.compile(r"\S[^\r\n\x85\u2028\u2029]*")
 _COLON = re.compile(r"\s*:")
 
@@ -88,12 +92,14 @@ def find_literals(text: str) -> Literals:
     values: set[str] = set()
     secret_nodes = set()
     escaped_nodes = set()
-    for node, is_secret_whole in _scalars(roots, text):
-        if is_secret_whole or _URL_WITH_SECRET.search(node.value):
+    for node, context in _scalars(roots, text):
+        if context in (_HIDDEN, _DESCRIBED) or _URL_WITH_SECRET.search(node.value):
             secrets = [piece for piece in _AROUND.split(node.value) if piece and piece.strip()]
-            values.update(line.strip() for piece in secrets for line in piece.splitlines())
             if secrets:
                 secret_nodes.add(node)
+            if context == _DESCRIBED:
+                secrets = [piece for piece in secrets if _DIGIT.search(piece)]
+            values.update(line.strip() for piece in secrets for line in piece.splitlines())
         else:
             escaped_nodes.add(node)
     return Literals(text, values, is_yaml, secret_nodes, escaped_nodes)
@@ -137,9 +143,9 @@ def _read(text: str) -> tuple[list[_Node], bool]:
     return roots, True
 
 
-def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, bool]]:
-    """Yield each text that stands where secrets do, and each that is not spelled as it is; and
-    which of both it is.
+def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, str]]:
+    """Yield each text that stands where secrets do, and each that is not spelled as it is; with
+    what stands for the keys around it.
     """
     nodes = [(node, "") for node in roots]
     seen = set()
@@ -152,21 +158,23 @@ def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, bool]]:
         if node.is_mapping:
             for key, value in zip(node.inner[::2], node.inner[1::2], strict=False):
                 nodes.append((value, _inner_context(context, key.value, value)))
-                if context in (AUTH, _HIDDEN) and not _COLON.match(text, key.end):
+                is_secret_place = context in (AUTH, _HIDDEN, _DESCRIBED)
+                if is_secret_place and not _COLON.match(text, key.end):
                     nodes.append((key, _HIDDEN))  # the colon is missing, or the space after it
         elif node.inner:
             nodes.extend((item, context) for item in node.inner)
-        elif context == _HIDDEN or node.value not in text[node.start : node.end]:
-            yield node, context == _HIDDEN
+        elif context in (_HIDDEN, _DESCRIBED) or node.value not in text[node.start : node.end]:
+            yield node, context
 
 
 def _inner_context(context: str, key: str, value: _Node) -> str:
     """Return what stands for the keys around a value, of what stands for those around its key."""
-    if key == "<<" or context == _HIDDEN:
+    if key == "<<" or context in (_HIDDEN, _DESCRIBED):
         return context
     if context in (AUTH, _PARAM):
+        hidden = _DESCRIBED if context == AUTH and value.inner else _HIDDEN
         is_hidden = is_secret(key) if context == AUTH else key in _PARAM_VALUES
-        return _HIDDEN if is_hidden else context
+        return hidden if is_hidden else context
     if context in _PARAMS and value.is_mapping:
         return _PARAM if is_secret_name(key) else ""
     if context in _NAMES or context in _PARAMS:

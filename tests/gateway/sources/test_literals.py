@@ -165,6 +165,22 @@ services:
     assert masked[-1] == text.splitlines()[-1].replace("hunter4", "****")
 
 
+def test_the_words_of_a_described_auth_are_shown_elsewhere_and_its_secrets_are_not() -> None:
+    auth = """\
+services:
+  a:
+    auth:
+      type: token
+      request: {http: POST /token, body: {grant_type: client_credentials, key: hunter2}}
+      response: {token: access_token, expires_in: expires_in}
+      send: {in: header, name: X-Token, value: "Token {token}"}
+"""
+    method = "    methods: {m: {http: POST /token, params: {access_token: {in: header}}}}"
+    diff = diff_catalogs("", f"{auth}{method}\n    headers: {{}}\n", "c.yaml").splitlines()
+    assert diff[-2:] == [f"+{method}", "+    headers: {}"]
+    assert "hunter2" not in diff_catalogs("", f"{auth}# hunter2", "c.yaml")
+
+
 def test_a_short_secret_is_hidden_where_it_stands_and_no_word_elsewhere() -> None:
     text = "auth: {type: basic, username: a, password: api\n }\nservices: {api: {timeout: 5}}\n"
     assert find_literals(text).mask(str).splitlines()[0].endswith("password: ****")
