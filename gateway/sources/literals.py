@@ -26,7 +26,7 @@ _DESCRIBED = "described"
 _PARAM = "param"
 #: Whose keys are names that the catalog's author chose, and say nothing about what they stand for.
 _NAMES = frozenset({"services", "methods", "aggregates"})
-_PARAMS = frozenset({"params", "returns", "properties"})
+_PARAMS = frozenset({"params", "parameters", "returns", "properties"})
 #: The values in the declaration of a parameter.
 _PARAM_VALUES = frozenset({"default", "example", "enum", "const"})
 #: What is no secret around one: a variable, and a scheme such as ``Bearer``.
@@ -156,7 +156,12 @@ def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, str]]:
                 continue
             seen.add((node, context))
         if node.is_mapping:
-            for key, value in zip(node.inner[::2], node.inner[1::2], strict=False):
+            pairs = list(zip(node.inner[::2], node.inner[1::2], strict=False))
+            if context in _PARAMS and any(
+                key.value == "name" and is_secret_name(value.value) for key, value in pairs
+            ):
+                context = _PARAM  # in a list, as in OpenAPI
+            for key, value in pairs:
                 nodes.append((value, _inner_context(context, key.value, value)))
                 is_secret_place = context in (AUTH, _HIDDEN, _DESCRIBED)
                 if is_secret_place and not _COLON.match(text, key.end):

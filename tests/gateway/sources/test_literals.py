@@ -71,6 +71,16 @@ services:
           secret: {type: object, properties: {a: {const: hunter6}}}
         returns: {api_key: {type: string, example: hunter7}}
 """,
+    "as what a parameter may be, in a list": """\
+services:
+  a:
+    methods:
+      m: {params: [{name: token, default: hunter2}]}
+      n:
+        parameters:
+        - name: api_key
+          schema: {type: string, example: hunter3}
+""",
     "behind an alias": """\
 x-text: &text hunter2
 x-list: &list [hunter3]
