@@ -59,8 +59,10 @@ class Server:
             return
         self._stopping.set()
         with suppress(OSError):
-            # Wakes accept(), which close() alone does not on Linux.
+            # Wakes accept(), which close() alone does not on Linux. A thread that is only about to
+            # accept would do so at whatever socket gets the descriptor next: it ends first.
             listener.shutdown(socket.SHUT_RDWR)
+            self._acceptor.join()
         listener.close()
         deadline = time.monotonic() + STOP_SECONDS
         self._acceptor.join(STOP_SECONDS)

@@ -25,10 +25,12 @@ class LossyProxy:
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.url = f"postgresql://postgres@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
         self.lose = ""
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() does not
+        self._acceptor.join(30)  # or it accepts at whatever gets the descriptor next
         self._listener.close()
 
     def _accept(self) -> None:

@@ -200,13 +200,24 @@ class Wire:
         self.port = self._listener.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
         self.open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for sock in (self._listener, *self.open):
+        """End the threads first: one that is about to accept or to read would do so at whatever
+        socket gets the descriptor next.
+        """
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._acceptor.join(WAIT_SECONDS)
+        for sock in self.open:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(WAIT_SECONDS)
+        for sock in (self._listener, *self.open):
             sock.close()
 
     def _accept(self) -> None:
@@ -215,7 +226,9 @@ class Wire:
                 sock, _ = self._listener.accept()
                 self.open.append(sock)
                 self.connections += 1
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError), sock:

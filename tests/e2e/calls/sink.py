@@ -24,10 +24,12 @@ class Sink:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.whole: list[str] = []
         self.broken = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() does not
+        self._acceptor.join(30)  # or it accepts at whatever gets the descriptor next
         self._listener.close()
 
     def _accept(self) -> None:

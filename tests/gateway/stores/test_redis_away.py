@@ -70,11 +70,13 @@ class Between:
     def __enter__(self) -> Between:
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join(30)  # or it accepts at whatever gets the descriptor next
         self._listener.close()
 
     def _accept(self) -> None:

@@ -85,13 +85,15 @@ class TlsWire:
         self.port = self._listener.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}"
         self._done = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+            self._acceptor.join(30)  # or it accepts at whatever gets the descriptor next
         self._listener.close()
 
     def _accept(self) -> None:
