@@ -37,6 +37,7 @@ class HeldVendor:
     """Answers GET once ``release`` is set.
 
     :ivar entries: of a catalog's ``services:``: ``held.wait`` calls it.
+    :ivar url: where it is.
     :ivar asked: set from the first request on.
     :ivar requests: the count of those that came.
     """
@@ -45,10 +46,12 @@ class HeldVendor:
         self.asked = threading.Event()
         self.release = threading.Event()
         self.requests = 0
+        self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.entries = (
             "  held:\n"
-            f"    base_url: http://127.0.0.1:{self._server.server_port}\n"
+            f"    base_url: {self.url}\n"
             "    allow_private: true\n"
             f"    timeout: {{read: {MAX_HOLD_SECONDS}}}\n"
             f"    deadline: {MAX_HOLD_SECONDS}\n"
@@ -68,8 +71,11 @@ class HeldVendor:
         vendor = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
-                vendor.requests += 1
+                with vendor._lock:
+                    vendor.requests += 1
                 vendor.asked.set()
                 vendor.release.wait(MAX_HOLD_SECONDS)
                 self.send_response(200)

@@ -22,6 +22,7 @@ from tests.e2e.live import PASSWORD, ROOT, wait_for
 
 CATALOG = """
 version: 1
+defaults: {timeout: {connect: 20, read: 20}, deadline: 60}
 services:
   vendor:
     base_url: http://10.213.0.200:5099
@@ -47,6 +48,7 @@ class Team:
         done = up.execute("postern1", "flask", *words)
         assert done.returncode == 0, done.stderr
         body = {"username": "ann", "password": PASSWORD}
+        wait_for(lambda: answers(self.front))  # whose start nobody has waited for
         login = self.ask("POST", f"{self.front}/api/v1/login", json=body)
         self.bearer = {"Authorization": f"Bearer {login.json()['data']['access_token']}"}
 
@@ -97,11 +99,22 @@ def vendor(up: Compose, folder: Path) -> Iterator[None]:
         command = member.command(
             "env", "-C", str(ROOT), sys.executable, "-m", "sandbox", "--host", VENDOR
         )
-        with (folder / "vendor" / "log").open("wb") as log:
+        log_file = folder / "vendor" / "log"
+        with log_file.open("wb") as log:
             subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for(lambda: "sandbox listens on" in log_file.read_text())
         yield
     finally:
         member.close()
+
+
+def answers(url: str) -> bool:
+    """Whether somebody does, whatever it is."""
+    try:
+        requests.get(url, timeout=30)
+    except requests.RequestException:
+        return False
+    return True
 
 
 def test_all_is_started_but_what_has_no_program_here(team: Team) -> None:
@@ -136,7 +149,9 @@ def test_a_file_that_one_instance_took_is_there_at_the_other(team: Team) -> None
 
 
 def test_prometheus_sees_both_instances(team: Team) -> None:
-    url = f"{team.up.url('prometheus', 9090)}/api/v1/query"
+    prometheus = team.up.url("prometheus", 9090)
+    wait_for(lambda: answers(f"{prometheus}/-/ready"))
+    url = f"{prometheus}/api/v1/query"
 
     def up() -> dict[str, str]:
         answer = team.ask("GET", url, params={"query": "up{job='postern'}"}).json()

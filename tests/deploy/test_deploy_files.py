@@ -24,7 +24,7 @@ MAX_EXPOSURE = 15  # tenths, by `systemd-analyze security`
 
 
 def run(*command: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture

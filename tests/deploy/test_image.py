@@ -107,6 +107,6 @@ def test_the_image_is_not_for_development_unless_told(
 ) -> None:
     del env["JWT_SECRET"]
     command = [*container, "gunicorn"]
-    result = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
+    result = subprocess.run(command, env=env, capture_output=True, timeout=120, check=False)
     assert result.returncode != 0
     assert b"JWT_SECRET" in result.stderr

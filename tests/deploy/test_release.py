@@ -47,7 +47,7 @@ def release(clone: Path, python: Path, *options: str) -> subprocess.CompletedPro
         sys.executable,
         *options,
     ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def tag(clone: Path, name: str) -> None:

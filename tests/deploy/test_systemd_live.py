@@ -48,7 +48,7 @@ def port(tmp_path: Path, notify: socket.socket) -> Iterator[int]:
         "FILES_DIR": str(tmp_path / "files"),
         "CATALOG_COPY": str(tmp_path / "last.yaml"),
     }
-    subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env=env, check=True, timeout=60)
+    subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, env=env, check=True, timeout=120)
     command = ["systemd-socket-activate", "--listen", f"127.0.0.1:{port}"]
     for name, value in env.items():
         command += ["--setenv", f"{name}={value}"]

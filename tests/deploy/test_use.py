@@ -167,7 +167,7 @@ def test_a_call_that_runs_while_another_version_comes_is_answered_by_the_one_tha
         call = pool.submit(machine.call_vendor)
         wait_for(lambda: call.done() or machine.vendor.asked.is_set(), 240)
         switch = pool.submit(machine.use, "2", POSTERN_READY_SECONDS="400")
-        wait_for((machine.root / "told").exists)
+        wait_for((machine.root / "told").exists, 240)
         assert machine.serving() == "1"
         machine.vendor.release.set()
         assert call.result().json()["data"] == {}

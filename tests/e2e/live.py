@@ -168,6 +168,7 @@ class Live:
         if not hasattr(self, "process"):
             return  # it never got so far
         workers = self.workers() if self.process.poll() is None else []
+        self.session.close()  # a connection that may be used again would be waited for
         end(self.process, how)
         if how is signal.SIGQUIT:  # in which gunicorn's thread worker may hang, for a lock
             for worker in workers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ pytestmark = NEEDS_BROWSER
 
 CATALOG = """
 version: 1
-defaults: {{retry: {{times: 0}}}}
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30, retry: {{times: 0}}}}
 services:
   probed:
     base_url: "{stopped}"
@@ -271,7 +272,7 @@ def test_what_a_minute_had_is_told_by_keyboard_and_by_pointer(visit, live: Live)
     expect(card(page, "demo")).to_contain_text("no calls")
     box = chart.bounding_box()
     assert box
-    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 5)
+    chart.hover(position={"x": box["width"] - 1, "y": 5})
     expect(chart).to_have_attribute("aria-valuenow", "0")
 
 
@@ -564,6 +565,7 @@ def test_the_page_of_the_catalog_tells_all_that_is_wrong_and_what_differs(
 
 def test_a_refused_catalog_is_not_read_anew_because_another_worker_tells_of_it(visit) -> None:
     page = log_in(visit())
+    page.clock.set_fixed_time(time.time())  # of each ten seconds that pass it is read anew
     told = 0
 
     def tell_as_another(route) -> None:
@@ -577,8 +579,9 @@ def test_a_refused_catalog_is_not_read_anew_because_another_worker_tells_of_it(v
     reads: list[str] = []
     page.on("request", lambda each: reads.append(each.url) if "/v1/catalog" in each.url else None)
     page.get_by_role("link", name="Catalog", exact=True).click()
-    expect(page.get_by_text("worker that answers: 4")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(r"worker that answers: ([4-9]|\d\d)"))).to_be_visible()
     assert len(reads) == 1
+    page.unroute_all(behavior="ignoreErrors")  # one may be under way
 
 
 def test_a_page_whose_module_did_not_come_is_drawn_once_it_comes(visit) -> None:
@@ -643,7 +646,7 @@ def test_what_must_be_given_begins_with_its_example(visit, live: Live) -> None:
     page.goto(f"{live.url}/#/try/demo/greet")
     expect(page.get_by_label("name")).to_have_value("Ann")
     expect(page.get_by_label("note")).to_have_value("")
-    assert """-d '{"name":"Ann"}'""" in (page.get_by_label("curl").text_content() or "")
+    expect(page.get_by_label("curl")).to_contain_text("""-d '{"name":"Ann"}'""")
 
 
 def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
@@ -743,8 +746,8 @@ def test_what_was_sent_is_kept_in_the_tab_with_its_answer(visit, live: Live) -> 
     page.goto(f"{live.url}/#/try/demo/echo")
     page.get_by_label("name").fill("Ann Example")
     page.get_by_text("Headers").click()
-    page.get_by_label("X-Request-Timeout").fill("5")
-    expect(page.get_by_label("curl")).to_contain_text("X-Request-Timeout: 5")
+    page.get_by_label("X-Request-Timeout").fill("25")
+    expect(page.get_by_label("curl")).to_contain_text("X-Request-Timeout: 25")
     page.get_by_role("button", name="Send").click()
     page.get_by_role("link", name="What happened to this call").click()
     expect(page.get_by_role("heading", name="demo.echo")).to_be_visible()

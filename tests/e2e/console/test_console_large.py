@@ -15,7 +15,7 @@ from tests.e2e.browser import NEEDS_BROWSER, Visit
 from tests.e2e.console.screenshots import Past, fill_the_hour
 from tests.e2e.live import PASSWORD, Live
 from tests.ports import free_port
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, have_no_patience, have_patience
 
 pytestmark = NEEDS_BROWSER
 
@@ -47,12 +47,14 @@ def large(
         url = f"http://127.0.0.1:{free_port()}" if name == DOWN else box.url
         catalog += SERVICE.format(name=name, url=url) + (UNREACHABLE if name == DOWN else "")
     redis = one_redis_server.fresh()
+    have_patience()
     fill_the_hour(redis.url, dict.fromkeys(NAMES, (CALLS, 0.05)), (FAILING, range(1, 60)))
     live = Live(tmp_path_factory.mktemp("large"), catalog, REDIS_URL=redis.url)
     try:
         yield live.start()
     finally:
         live.stop()
+        have_no_patience()
 
 
 def fail(url: str) -> None:

@@ -23,7 +23,7 @@ pytestmark = NEEDS_BROWSER
 
 CATALOG = """
 version: 1
-defaults: {{retry: {{times: 0}}}}
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30, retry: {{times: 0}}}}
 services:
   demo:
     base_url: "{url}"

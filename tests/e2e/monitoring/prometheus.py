@@ -95,7 +95,7 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series that an expression gives now."""
         answer = requests.get(
-            f"{self.url}/api/v1/query", params={"query": expression}, timeout=10
+            f"{self.url}/api/v1/query", params={"query": expression}, timeout=30
         ).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
         series: list[dict[str, Any]] = answer["data"]["result"]

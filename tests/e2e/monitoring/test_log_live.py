@@ -17,6 +17,7 @@ from tests.ports import free_port
 
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30}}
 services:
   s:
     base_url: {url}

@@ -20,6 +20,7 @@ from tests.samples import samples
 
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 60, read: 60}}, deadline: 60, retry: {{times: 0}}}}
 services: {{s: {{base_url: "{url}", allow_private: true, methods: {{m: {{http: GET {path}}}}}}}}}
 """
 ROUTE = "/api/v1/call/<service>/<method>"
@@ -43,7 +44,7 @@ def live(
 
 
 def look(live: Live) -> str:
-    answer = requests.get(f"{live.url}/metrics", timeout=10)
+    answer = requests.get(f"{live.url}/metrics", timeout=30)
     assert answer.status_code == 200
     return answer.text
 
@@ -181,6 +182,7 @@ def test_a_sighup_forgets_no_count(live: Live, box: Sandbox) -> None:
     call(live, 20)
     before, old = metric_values(live, "postern_calls_total", "service", "code"), set(live.workers())
     assert before["s", "0"] == 20
+    live.session.close()  # a kept connection is waited for
     live.process.send_signal(signal.SIGHUP)
     wait_for(lambda: len(live.workers()) == 4 and not old & set(live.workers()))
     call(live, 5)

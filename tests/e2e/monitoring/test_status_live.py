@@ -18,7 +18,7 @@ from tests.redis_server import RedisServer
 CALLS = 80
 CATALOG = """
 version: 1
-defaults: {{retry: {{times: 0}}}}
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 25, retry: {{times: 0}}}}
 services:
   s:
     base_url: "{url}"
@@ -73,7 +73,7 @@ def test_any_worker_tells_the_calls_of_all_four_exactly_and_within_seconds(live:
 def test_the_server_tells_no_version_and_its_own_answers_have_the_headers_too(live: Live) -> None:
     answer = live.session.get(f"{live.url}/healthz")
     assert answer.headers["Server"] == "gunicorn"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(b"GARBAGE\r\n\r\n")
         raw = b"".join(iter(lambda: client.recv(65536), b""))
     for name, value in SECURITY_HEADERS:

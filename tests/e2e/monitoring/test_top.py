@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -23,6 +24,7 @@ from tests.e2e.live import BIN, ROOT, Live, wait_for
 
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30}}
 services:
   good: {{base_url: "{url}", allow_private: true, methods: {{m: {{http: GET /anything}}}}}}
   bad-and-with-a-very-long-name-indeed:
@@ -59,14 +61,17 @@ class Terminal:
             start_new_session=True,
         )  # fmt: skip
         os.set_blocking(self.main, False)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.said = ""
 
     def resize(self, columns: int) -> None:
         fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 12, columns, 0, 0))
 
     def reads(self) -> str:
+        """All of it; a terminal gives no more than some thousand bytes at once."""
         with suppress(BlockingIOError):
-            self.said += os.read(self.main, 65536).decode(errors="replace")
+            while True:
+                self.said += self._decoder.decode(os.read(self.main, 65536))
         return self.said
 
     def frame(self) -> list[str]:
@@ -92,6 +97,7 @@ def terminal(live: Live, columns: int = 80, *words: str) -> Iterator[Terminal]:
 
 def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) -> None:
     wait_for(lambda: live.call(f"{BAD}.m").json()["code"] == -1007)
+    wait_for(lambda: live.get(f"/api/v1/services/{BAD}").json()["data"]["health"] == "up")
     with ThreadPoolExecutor(1) as pool:
         measuring = pool.submit(live.flask, "top", "--once", "--json", "--every", "5")
         while (

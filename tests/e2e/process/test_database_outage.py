@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -204,12 +204,9 @@ def _frozen(server: Server) -> Iterator[None]:
     """Every process of the server stands still, the ones that accept connections included."""
     master = server.process.pid
     with ExitStack() as stack:
-        for pid in (master, *children_of(master)):
-            stack.callback(_wake, pid)
+        stack.callback(os.kill, master, signal.SIGCONT)
+        os.kill(master, signal.SIGSTOP)  # first: from now on its children stay the same
+        for pid in children_of(master):
+            stack.callback(os.kill, pid, signal.SIGCONT)
             os.kill(pid, signal.SIGSTOP)
         yield
-
-
-def _wake(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.e2e.live import Live, catalog_for, wait_for
+from tests.e2e.live import PATIENT, Live, catalog_for, wait_for
 from tests.held_vendor import HeldVendor
 from tests.ports import free_port
 from tests.redis_server import RedisServer
@@ -52,7 +52,7 @@ class Clients:
             thread.join()
 
     def _ask(self, keep: bool) -> None:
-        client = http.client.HTTPConnection("127.0.0.1", self._live.port, timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", self._live.port, timeout=30)
         while not self._done.is_set():
             try:
                 client.request("GET", "/healthz")
@@ -80,7 +80,7 @@ def live(
     settings = {"REDIS_URL": redis_server.url} if request.param > 1 else {}
     with Sandbox(port=free_port()) as box:
         service = Live(
-            tmp_path, catalog_for(box),
+            tmp_path, catalog_for(box), gunicorn=PATIENT,
             DRAIN_SECONDS=str(DRAIN_SECONDS), WEB_CONCURRENCY=str(request.param), **settings,
         )  # fmt: skip
         try:
@@ -118,7 +118,7 @@ def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_end
 
 
 def unready(live: Live) -> dict:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     return (
@@ -141,7 +141,7 @@ def test_a_call_that_runs_during_a_reload_is_answered_by_the_worker_that_began_i
     tmp_path: Path,
 ) -> None:
     with ThreadPoolExecutor() as pool, Sandbox(port=free_port()) as box, HeldVendor() as vendor:
-        live = Live(tmp_path, catalog_for(box, vendor.entries))
+        live = Live(tmp_path, catalog_for(box, vendor.entries), gunicorn=PATIENT)
         try:
             [old] = live.start().workers()
             headers = {"Authorization": f"Bearer {live.token()}"}
@@ -159,6 +159,7 @@ def test_a_call_that_runs_during_a_reload_is_answered_by_the_worker_that_began_i
             vendor.release.set()
             assert call.result().json()["data"] == {}
             assert vendor.requests == 1
+            live.session.close()
             wait_for(lambda: old not in live.workers())
         finally:
             live.stop()
@@ -179,7 +180,7 @@ def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Pa
             wait_for(lambda: closes_kept_connections(live))  # it is told to end
             until = time.monotonic() + 4 * WORKER_TICK_SECONDS
             while time.monotonic() < until:
-                assert live.session.get(f"{live.url}/healthz", timeout=10).status_code == 200
+                assert live.session.get(f"{live.url}/healthz", timeout=30).status_code == 200
             (tmp_path / "hold").unlink()
             wait_for(lambda: old not in live.workers())
         finally:
@@ -187,7 +188,7 @@ def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Pa
 
 
 def closes_kept_connections(live: Live) -> bool:
-    answer = live.session.get(f"{live.url}/healthz", timeout=10)
+    answer = live.session.get(f"{live.url}/healthz", timeout=30)
     return answer.headers.get("Connection") == "close"
 
 
@@ -210,7 +211,7 @@ def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path)
             [worker] = live.workers()
             os.kill(worker, signal.SIGSTOP)
             waiting = [
-                socket.create_connection(("127.0.0.1", live.port), timeout=20) for _ in range(40)
+                socket.create_connection(("127.0.0.1", live.port), timeout=30) for _ in range(40)
             ]
             for client in waiting:
                 client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -36,7 +36,8 @@ def taken_port() -> Iterator[int]:
 
 def start(folder: Path, *command: str, **settings: str) -> str:
     """What a start that must fail says."""
-    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **settings}
+    sandbox = {"SANDBOX_PORT": str(free_port())}  # not one that another test has there
+    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **sandbox, **settings}
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
     )

@@ -17,6 +17,7 @@ from tests.small_disk import SmallDisk, mounted
 METHODS = 60
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30}}
 services:
   s:
     base_url: "{url}"
@@ -98,7 +99,7 @@ def test_a_disk_that_is_full_under_the_counts_ends_no_worker_and_is_told_once(li
     def seen() -> bool:
         assert {live.call(f"s.m{number}").status_code for number in range(METHODS)} == {200}
         calls = samples(
-            requests.get(f"{live.url}/metrics", timeout=10).text, "postern_calls_total", "method"
+            requests.get(f"{live.url}/metrics", timeout=30).text, "postern_calls_total", "method"
         )
         whole = (
             len(calls) == METHODS and min(calls.values()) >= 2

@@ -19,7 +19,8 @@ def test_make_run_starts_everything_says_how_to_log_in_and_stops_on_ctrl_c(tmp_p
     _copy(tmp_path)
     port = free_port()
     out = tmp_path / "out"
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port)}
+    ports = {"PORT": str(port), "SANDBOX_PORT": str(free_port())}
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **ports}
     with out.open("wb") as sink:
         run = subprocess.Popen(
             ["make", "run"], cwd=tmp_path, env=env, stdout=sink, stderr=sink, start_new_session=True

@@ -29,6 +29,7 @@ RELOADS = 5  # are waited for, however long a busy machine takes
 RELOADS_WITHIN_SECONDS = 120.0
 CATALOG = """\
 version: 1
+defaults: {{timeout: {{connect: 20, read: 20}}, deadline: 30}}
 services:
   s:
     base_url: {url}
@@ -146,7 +147,7 @@ def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the
         over.wait(STEP_SECONDS)
     last = str(number + 1)
     live.change_catalog(CATALOG.format(url=box.url, number=last))
-    wait_for(lambda: failures or answers[-1] == (last, last), 30)
+    wait_for(lambda: failures or answers[-1] == (last, last))
     over.set()
     for thread in threads:
         thread.join(30)
@@ -176,7 +177,8 @@ def test_four_workers_take_a_change_within_two_seconds(
 def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_a_restart(
     start: Callable[..., Live], box: Sandbox, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Consul() if kind == "consul" else Nacos()
+    port = free_port()  # to which it comes back
+    source = Consul(port=port) if kind == "consul" else Nacos(port=port)
     name = "postern.yaml" if kind == "consul" else Nacos.name("postern.yaml")
 
     def change(text: str, number: int = 0) -> None:
@@ -257,8 +259,8 @@ def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
         live.restart()
     assert live.process.wait(30) == 1
     message = live.log.partition("Postern does not start:\n")[2]
-    assert "yaml:9: services.s.methods.n.htpp: unknown key" in message
-    assert "yaml:10: services.s.o: unknown key" in message
+    assert "yaml:10: services.s.methods.n.htpp: unknown key" in message
+    assert "yaml:11: services.s.o: unknown key" in message
 
 
 def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> None:

@@ -224,10 +224,14 @@ def test_something_else_answers_in_every_worker(live: Live, path: str, by: str) 
 
 def test_one_worker_probes_and_all_refuse_what_is_down(live: Live, box: Sandbox) -> None:
     wait_for(lambda: sent(box, "/v1/health") >= 2)
-    began, before = time.monotonic(), sent(box, "/v1/health")
-    wait_for(lambda: sent(box, "/v1/health") >= before + 4)
-    # One prober asks five times a second; four would ask twenty times.
-    assert sent(box, "/v1/health") - before <= 1 + 8 * (time.monotonic() - began)
+
+    def one_asks() -> bool:
+        """One prober asks five times a second; four would ask twenty times, but for what a vendor that stood still finds waiting."""
+        began, before = time.monotonic(), sent(box, "/v1/health")
+        wait_for(lambda: sent(box, "/v1/health") >= before + 4)
+        return sent(box, "/v1/health") - before <= 1 + 8 * (time.monotonic() - began)
+
+    wait_for(one_asks)
 
     box.fault("/v1/health", "status=503")
     wait_for(lambda: codes(at_once(live, "call/probed/m")) == {-1008: CONCURRENT_CALLS})
