@@ -58,7 +58,11 @@ def test_a_record_written_by_one_worker_is_read_from_any_right_after_the_answer(
     def read() -> list[Any]:
         """From whichever workers, unless one of them looked before the record was written."""
         answers = at_once(live, 16, "/api/v1/calls/one")
-        return [answer.json()["data"] for answer in answers] if all(answer.ok for answer in answers) else []
+        return (
+            [answer.json()["data"] for answer in answers]
+            if all(answer.ok for answer in answers)
+            else []
+        )
 
     records = wait_for(read)
     assert {record["code"] for record in records} == {0}
