@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cached_property
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Literal
@@ -35,9 +36,16 @@ class AppSecrets:
         sources = [secret.reveal().encode() for secret in secrets if secret.reveal()]
         if settings.jwt_private_key_file:
             sources.append(Path(settings.jwt_private_key_file).read_bytes())
-        keys = [_fernet(source) for source in sources]
-        self._current = keys[0]
-        self._fernet = MultiFernet(keys)
+        self._sources = sources
+
+    @cached_property
+    def _keys(self) -> list[Fernet]:
+        """The current one first. Derived for the first app that signs: that maps megabytes."""
+        return [_fernet(source) for source in self._sources]
+
+    @cached_property
+    def _fernet(self) -> MultiFernet:
+        return MultiFernet(self._keys)
 
     @staticmethod
     def make() -> Secret:
@@ -56,7 +64,7 @@ class AppSecrets:
     def state(self, sealed: str) -> SealState:
         """Return under which key a secret is sealed."""
         try:
-            self._current.decrypt(sealed.encode())
+            self._keys[0].decrypt(sealed.encode())
         except InvalidToken:
             return "old" if self.unseal(sealed) else "lost"
         return "current"
