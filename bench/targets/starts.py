@@ -22,10 +22,13 @@ COMMANDS = {("--version",): 0.4, ("--help",): 0.4, ("catalog", "check"): 0.7}
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds from its start to the first answer of any kind, MiB of the worker after one call."""
+    """Seconds from its start to the first answer of any kind; MiB of the worker then, and after a
+    call.
+    """
 
     seconds: float
     idle_mib: float
+    called_mib: float
 
 
 def rows(yard: Yard, options: Options, names: list[str]) -> list[Row]:
@@ -59,11 +62,17 @@ def _starts(yard: Yard, options: Options) -> list[Row]:
             max_figure=MAX_START_SECONDS,
         ),
         Row(
-            "idle worker after one call, MiB",
+            "idle worker, MiB",
             [start.idle_mib for start in starts[POSTERN]],
             peer,
             [start.idle_mib for start in starts[PEER]],
             max_figure=MAX_IDLE_MIB,
+        ),
+        Row(
+            "idle worker after one call, MiB",
+            [start.called_mib for start in starts[POSTERN]],
+            peer,
+            [start.called_mib for start in starts[PEER]],
         ),
     ]
 
@@ -72,11 +81,13 @@ def _start(yard: Yard, program: Program) -> Start:
     began = time.perf_counter()
     server = yard.start(program)
     seconds = time.perf_counter() - began
-    measure(server, "call", 1, 1)
     time.sleep(SETTLE_SECONDS)
     idle_mib = resident_mib(server.worker)
+    measure(server, "call", 1, 1)
+    time.sleep(SETTLE_SECONDS)
+    called_mib = resident_mib(server.worker)
     yard.stop(server)
-    return Start(seconds, idle_mib)
+    return Start(seconds, idle_mib, called_mib)
 
 
 def _commands(yard: Yard, options: Options) -> list[Row]:

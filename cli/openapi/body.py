@@ -11,7 +11,7 @@ from cli.openapi.naming import bare, best_body, body_of
 from cli.openapi.param_list import ParamList, Values
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.styles import Styles
-from gateway.bodies.xml import XML_NAME
+from gateway.bodies.xml_names import XML_NAME
 
 FILE_NOTE = "a file: filename, content_type, base64"
 MAX_NAMES_IN_NOTE = 10

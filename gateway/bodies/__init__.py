@@ -4,6 +4,8 @@ A new format is a function here and a line in ``WRITERS`` or ``READERS``::
 
     content_type, write = make_writer({"type": "xml", "root": "order"})
     data = make_reader("json")(response.body, response.headers["content-type"])
+
+XML is imported where a body is XML: its parsers take a megabyte, and few catalogs need them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from gateway.bodies.json import MAX_DEPTH, digest, dump_json, load_json, to_pair
 from gateway.bodies.multipart import make_multipart_writer
 from gateway.bodies.pairs import PairWriter, nested_writer, pair_writer, text_writer
 from gateway.bodies.text import decode_text, from_base64, json_to_utf8
-from gateway.bodies.xml import make_xml_writer, read_xml
 
 __all__ = [
     "FORM_TYPE",
@@ -86,6 +87,8 @@ def _multipart(options: Options, declared: BodyParams) -> Writer:
 
 
 def _xml(options: Options, declared: BodyParams) -> Writer:
+    from gateway.bodies.xml import make_xml_writer
+
     write = make_xml_writer(options.get("root", "xml"), options.get("attributes", {}))
     return "application/xml; charset=utf-8", write
 
@@ -140,6 +143,8 @@ def _read_json(body: bytes, content_type: str, options: Options) -> Any:
 def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
     if not body or body.isspace():
         return None
+    from gateway.bodies.xml import read_xml
+
     return read_xml(body, content_type, options.get("charset"), options.get("lists", ()))
 
 

@@ -19,11 +19,9 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from gateway.bodies.json import MAX_DEPTH, to_text
 from gateway.bodies.text import decode_text
+from gateway.bodies.xml_names import XML_MEMBER
 from gateway.errors import fields_error
 
-_LOCAL_NAME = r"[A-Za-z_\u4e00-\u9fff][\w.\u4e00-\u9fff-]*"
-XML_NAME = rf"(?a:{_LOCAL_NAME}(:{_LOCAL_NAME})?)"  # with a prefix, perhaps
-XML_MEMBER = f"@?{XML_NAME}"
 MAX_ELEMENTS = 500_000  # and attributes: a second of a worker's time, in which it does nothing else
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2

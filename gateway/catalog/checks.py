@@ -214,6 +214,8 @@ def load_tls(
 ) -> Tls:
     """Return the service's PEM files, tried out; those of ``defaults`` were tried before."""
     tls = Tls(**{**defaults, **settings})
+    if not settings:
+        return tls
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if "ca" in settings:

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from gateway.bodies import READERS, WRITERS
 from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.bodies.text import CHARSETS
-from gateway.bodies.xml import XML_NAME
+from gateway.bodies.xml_names import XML_NAME
 from gateway.envelopes import ENVELOPE_CLASSES
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import VENDOR_ERRORS

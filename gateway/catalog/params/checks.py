@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gateway.bodies.xml import XML_MEMBER
+from gateway.bodies.xml_names import XML_MEMBER
 from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.yaml.document import Advice, Path_, YamlDocument, flatten_messages
 from schemas.catalog.fields import SETTABLE_HEADER
