@@ -79,9 +79,11 @@ class ConnectedAccount:
 
     def discard(self, token: Secret) -> None:
         """Have the next call fetch another one: the service refused this one."""
+        # First where it is kept: a fetch that begins in between would bring it back.
+        with suppress(Unavailable, CredentialError):
+            self._runtime.connections.refuse(self._key, token)
         with suppress(Unavailable, CredentialError):
             self._runtime.tokens.discard(self._name(), token)
-            self._runtime.connections.refuse(self._key, token)
 
     def _name(self) -> str:
         epoch = self._runtime.connections.epoch(self._key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.errors import CredentialError
 from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
 from gateway.signers.tokens.connections import CLAIM_SECONDS, Claim, Grant
+from models.connections.vault import ConnectionVault
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.held_vendor import held
 from tests.ports import free_port
@@ -208,6 +210,34 @@ def test_a_token_that_the_service_refuses_costs_one_refresh(crm, box) -> None:
     box.revoke_tokens()
     assert crm.codes(2) == [0, 0]
     assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes) == 2
+
+
+def test_who_calls_while_a_refused_token_is_noted_brings_it_back_to_nobody(
+    crm, box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm.codes(1)
+    box.revoke_tokens()
+    note, take = ConnectionVault.refuse, ConnectionVault.take
+    others: list[int] = []
+    taken: list[Claim | Grant] = []
+
+    def refuse(*given) -> None:
+        if not taken and not others:
+            others.append(0)
+            with ThreadPoolExecutor(1) as pool:
+                others[:] = pool.submit(
+                    replace(crm, client=crm.app.test_client()).codes, 1
+                ).result()
+        note(*given)
+
+    def take_note(*given) -> Claim | Grant:
+        taken.append(take(*given))
+        return taken[-1]
+
+    monkeypatch.setattr(ConnectionVault, "refuse", refuse)
+    monkeypatch.setattr(ConnectionVault, "take", take_note)
+    assert crm.codes(1) == others == [0]
+    assert [type(each) for each in taken] == [Claim]
 
 
 def test_scope_and_the_ends_of_tokens_are_told(connect_app, seed) -> None:
