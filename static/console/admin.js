@@ -5,62 +5,62 @@ import { drawFiltered, drawManaged } from "./lists.js";
 import { t } from "./texts.js";
 
 const ROLES = ["guest", "user", "admin"];
-const CONNECTION = { connected: [t("connected", "已连接"), "good"], not_connected: [t("not connected", "未连接"), "quiet"], reconnect: [t("connect again", "需要重新连接"), "bad"] };
+const CONNECTION = { connected: [t("connected"), "good"], not_connected: [t("not connected"), "quiet"], reconnect: [t("connect again"), "bad"] };
 const begun = new Set(); // services whose vendor's page waits
 
 const USERS = {
-  headings: [t("Name", "名称"), t("Role", "角色"), t("Created", "创建时间"), t("State", "状态"), t("Do", "操作")],
+  headings: [t("Name"), t("Role"), t("Created"), t("State"), t("Do")],
   cells: (user, act) => [user.username, role(user, act), moment(user.created_at), activity(user), buttons(user.username, [
     ["toggle", toggle(user), () => act("PATCH", `/${user.id}`, { disabled: !user.disabled })],
-    ["password", t("New password", "重置密码"), () => {
+    ["password", t("New password"), () => {
       const password = secret();
-      act("PATCH", `/${user.id}`, { password }, t("Password of {}, shown this once: {}", "{} 的密码（只显示这一次）：{}", user.username, password));
-    }, t("Give {} a new password? All logins end.", "确定为 {} 重置密码吗？其所有登录都会失效。", user.username)],
-    ["logins", t("End logins", "强制下线"), () => act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", "{} 的所有登录已失效", user.username))],
-    ["delete", t("Delete", "删除"), () => act("DELETE", `/${user.id}`), t("Delete {}?", "确定删除 {} 吗？", user.username)],
+      act("PATCH", `/${user.id}`, { password }, t("Password of {}, shown this once: {}", user.username, password));
+    }, t("Give {} a new password? All logins end.", user.username)],
+    ["logins", t("End logins"), () => act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", user.username))],
+    ["delete", t("Delete"), () => act("DELETE", `/${user.id}`), t("Delete {}?", user.username)],
   ])],
-  fields: () => [field(t("Username", "用户名"), "username", { required: true }), labelled(t("Role", "角色"), select("role", ROLES, "user"))],
+  fields: () => [field(t("Username"), "username", { required: true }), labelled(t("Role"), select("role", ROLES, "user"))],
   create: (user, act) => {
     const password = secret();
-    return act("POST", "", { ...user, password }, t("Password of {}, shown this once: {}", "{} 的密码（只显示这一次）：{}", user.username, password));
+    return act("POST", "", { ...user, password }, t("Password of {}, shown this once: {}", user.username, password));
   },
 };
 
 const APPS = {
-  headings: [t("App", "应用"), t("May call", "可以调用"), t("Rate", "限额"), t("Last used", "最近使用"), t("State", "状态"), t("Do", "操作")],
+  headings: [t("App"), t("May call"), t("Rate"), t("Last used"), t("State"), t("Do")],
   cells: (app, act) => [
     app.app_id,
-    change(`allow-${app.app_id}`, t("allow of {}", "{} 可以调用的范围", app.app_id), app.allow.join(" "), (text) => act("PATCH", `/${app.app_id}`, { allow: listOf(text) })),
-    change(`rate-${app.app_id}`, t("rate of {}", "{} 的限额", app.app_id), app.rate, (text) => act("PATCH", `/${app.app_id}`, { rate: text || null })),
+    change(`allow-${app.app_id}`, t("allow of {}", app.app_id), app.allow.join(" "), (text) => act("PATCH", `/${app.app_id}`, { allow: listOf(text) })),
+    change(`rate-${app.app_id}`, t("rate of {}", app.app_id), app.rate, (text) => act("PATCH", `/${app.app_id}`, { rate: text || null })),
     moment(app.last_used_at), activity(app), buttons(app.app_id, [
       ["toggle", toggle(app), () => act("POST", `/${app.app_id}/${app.disabled ? "enable" : "disable"}`)],
-      ["secret", t("New secret", "轮换密钥"), () => act("POST", `/${app.app_id}/rotate`), t("Give {} a new secret? The present one is good until the next.", "确定为 {} 生成新密钥吗？现有密钥在下一次轮换前仍然有效。", app.app_id)],
-      ["delete", t("Delete", "删除"), () => act("DELETE", `/${app.app_id}`), t("Delete {}?", "确定删除 {} 吗？", app.app_id)],
+      ["secret", t("New secret"), () => act("POST", `/${app.app_id}/rotate`), t("Give {} a new secret? The present one is good until the next.", app.app_id)],
+      ["delete", t("Delete"), () => act("DELETE", `/${app.app_id}`), t("Delete {}?", app.app_id)],
     ])],
-  fields: () => [field(t("App id", "应用 id"), "app_id", { required: true }), field(t("May call (such as wechat.* maps)", "可以调用（如 wechat.* maps）"), "allow", { required: true }),
-    field(t("Rate (such as 100/minute)", "限额（如 100/minute）"), "rate")],
+  fields: () => [field(t("App id"), "app_id", { required: true }), field(t("May call (such as wechat.* maps)"), "allow", { required: true }),
+    field(t("Rate (such as 100/minute)"), "rate")],
   create: ({ app_id, allow, rate }, act) => act("POST", "", { app_id, allow: listOf(allow), rate: rate || null }),
 };
 
 const CONNECTIONS = {
-  headings: [t("Service", "服务"), t("State", "状态"), t("Connected", "连接时间"), t("Scopes", "授权范围"), t("Renewed", "续期时间"), t("Ends", "到期时间"), t("Last error", "最近的错误"), t("Do", "操作")],
-  none: t("No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token.", "服务目录中没有 auth 类型为 oauth2、grant 为 authorization_code 或 refresh_token 的服务。"),
+  headings: [t("Service"), t("State"), t("Connected"), t("Scopes"), t("Renewed"), t("Ends"), t("Last error"), t("Do")],
+  none: t("No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token."),
   cells: (each, act) => {
     const { service } = each;
-    if (each.state === "connected" && begun.delete(service)) say(t("{} is connected", "{} 已连接", service));
-    return [h("b", service), state(...CONNECTION[each.state]), each.connected_by && t("{} by {}", "{}，由 {} 连接", moment(each.connected_at), each.connected_by),
+    if (each.state === "connected" && begun.delete(service)) say(t("{} is connected", service));
+    return [h("b", service), state(...CONNECTION[each.state]), each.connected_by && t("{} by {}", moment(each.connected_at), each.connected_by),
       each.scopes.join(" "), moment(each.last_refreshed_at), moment(each.expires_at), each.last_error && english(each.last_error), buttons(service, [
-        each.grant === "authorization_code" && ["connect", each.state === "connected" ? t("Connect anew", "重新连接") : t("Connect", "连接"), ({ target }) => connect(service, target, act)],
-        each.state !== "not_connected" && ["end", t("Disconnect", "断开"), () => act("DELETE", `/${encodeURIComponent(service)}`, null, t("{} is disconnected", "{} 已断开", service)),
-          t("Disconnect {}? Its calls are refused until it is connected again.", "确定断开 {} 吗？重新连接之前，对它的调用都会被拒绝。", service)],
+        each.grant === "authorization_code" && ["connect", each.state === "connected" ? t("Connect anew") : t("Connect"), ({ target }) => connect(service, target, act)],
+        each.state !== "not_connected" && ["end", t("Disconnect"), () => act("DELETE", `/${encodeURIComponent(service)}`, null, t("{} is disconnected", service)),
+          t("Disconnect {}? Its calls are refused until it is connected again.", service)],
       ])];
   },
 };
 
 const AUDIT = {
-  fields: [field(t("Actor", "操作者"), "actor"), field(t("Action", "操作"), "action"), field(t("Object", "对象"), "object")],
+  fields: [field(t("Actor"), "actor"), field(t("Action"), "action"), field(t("Object"), "object")],
   sent: (query) => `${query}&sort=-id`,
-  found: (acts) => table([t("When", "时间"), t("Who", "操作者"), t("Did", "操作"), t("To", "对象"), t("Changed", "变更"), t("From", "来源地址")], acts.map((each) => [
+  found: (acts) => table([t("When"), t("Who"), t("Did"), t("To"), t("Changed"), t("From")], acts.map((each) => [
     moment(each.created_at), each.actor, each.action, each.object + (each.name ? ` (${each.name})` : ""),
     Object.entries(each.changed).map(([name, value]) => (value === null ? name : `${name}=${value}`)).join(" "), each.address])),
 };
@@ -73,8 +73,8 @@ export async function draw(place, page) {
 
 /** A role that is refused is not shown on. */
 function role(user, act) {
-  return select(`role-${user.id}`, ROLES, user.role, { "aria-label": t("Role of {}", "{} 的角色", user.username), onchange: async ({ target }) => {
-    if (!await act("PATCH", `/${user.id}`, { role: target.value }, t("{} is {}; all logins have ended", "{} 的角色已改为 {}，其所有登录已失效", user.username, target.value))) target.value = user.role;
+  return select(`role-${user.id}`, ROLES, user.role, { "aria-label": t("Role of {}", user.username), onchange: async ({ target }) => {
+    if (!await act("PATCH", `/${user.id}`, { role: target.value }, t("{} is {}; all logins have ended", user.username, target.value))) target.value = user.role;
   } });
 }
 
@@ -83,17 +83,17 @@ async function connect(service, place, act) {
   const begin = await act("POST", `/${encodeURIComponent(service)}/authorize`, null, "");
   if (!begin) return;
   begun.add(service);
-  const opener = h("a", { id: place.id, href: begin.authorization_url, target: "_blank", rel: "noopener noreferrer" }, t("Open the page of {}", "打开 {} 的授权页面", service));
+  const opener = h("a", { id: place.id, href: begin.authorization_url, target: "_blank", rel: "noopener noreferrer" }, t("Open the page of {}", service));
   place.replaceWith(opener);
   opener.focus();
 }
 
 function activity({ disabled }) {
-  return disabled ? state(t("disabled", "已停用"), "bad") : state(t("active", "启用中"), "good");
+  return disabled ? state(t("disabled"), "bad") : state(t("active"), "good");
 }
 
 function toggle({ disabled }) {
-  return disabled ? t("Enable", "启用") : t("Disable", "停用");
+  return disabled ? t("Enable") : t("Disable");
 }
 
 /** Each: [id, words, what it does, the question before it]. */
@@ -103,7 +103,7 @@ function buttons(name, each) {
 }
 
 function change(id, label, value, f) {
-  return h("input", { id, "aria-label": label, value, placeholder: t("default", "默认"), onchange: ({ target }) => {
+  return h("input", { id, "aria-label": label, value, placeholder: t("default"), onchange: ({ target }) => {
     target.defaultValue = target.value; // no longer only typed
     f(target.value.trim());
   } });

@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 
 const EVERY = 2000; // ms
 const RELOAD_EVERY = 60_000; // ms, at most
-const THEMES = { auto: t("Theme: auto", "主题：自动"), light: t("Theme: light", "主题：浅色"), dark: t("Theme: dark", "主题：深色") };
+const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
 const main = document.getElementById("main");
 let shown = {}; // the page that is seen: its path and its place
 let asks = new AbortController(); // of the newest drawing
@@ -14,23 +14,23 @@ let asks = new AbortController(); // of the newest drawing
 /** Pages by name, which is that of the module, too; those of admin.js are for admins. A module is loaded when its page is opened. Its
  * `draw` gets the page's place, and its name, the rest of its path, its query, and the signal that a newer address gives. */
 const PAGES = {
-  services: { title: t("Services", "服务") },
-  try: { title: t("Try", "试用") },
-  calls: { title: t("Calls", "调用") },
-  callers: { title: t("Caller", "调用方"), nav: "calls" },
-  catalog: { title: t("Catalog", "服务目录") },
-  users: { title: t("Users", "用户"), module: "admin" },
-  apps: { title: t("Apps", "应用"), module: "admin" },
-  audit: { title: t("Audit", "审计"), module: "admin" },
-  connections: { title: t("Connections", "账号连接"), module: "admin" },
+  services: { title: t("Services") },
+  try: { title: t("Try") },
+  calls: { title: t("Calls") },
+  callers: { title: t("Caller"), nav: "calls" },
+  catalog: { title: t("Catalog") },
+  users: { title: t("Users"), module: "admin" },
+  apps: { title: t("Apps"), module: "admin" },
+  audit: { title: t("Audit"), module: "admin" },
+  connections: { title: t("Connections"), module: "admin" },
 };
-const NOWHERE = { title: t("Not found", "页面不存在"), draw: nowhere, rest: [] };
+const NOWHERE = { title: t("Not found"), draw: nowhere, rest: [] };
 
 const links = Object.entries(PAGES).filter(([, page]) => !page.nav).map(([name, page]) => Object.assign(link([name], page.title), { name, page }));
-const nav = h("nav", { "aria-label": t("Pages", "页面") }, links);
-const end = button(t("Log out", "退出登录"), async () => {
+const nav = h("nav", { "aria-label": t("Pages") }, links);
+const end = button(t("Log out"), async () => {
   await logout().catch(() => {});
-  say(t("Logged out", "已退出登录"));
+  say(t("Logged out"));
   show();
 }, { id: "logout" });
 
@@ -51,8 +51,8 @@ function isHidden(page) {
 
 function nowhere(place) {
   const at = h("code", location.hash);
-  fill(place, h("h1", t("Not found", "页面不存在")), h("p", t("There is no page at {}, or it is for admins.", "没有 {} 这个页面，或者它仅限管理员。", at)),
-    h("p", link(["services"], t("To the services", "回到服务列表"))));
+  fill(place, h("h1", t("Not found")), h("p", t("There is no page at {}, or it is for admins.", at)),
+    h("p", link(["services"], t("To the services"))));
 }
 
 /** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is typed in them. */
@@ -99,7 +99,7 @@ async function once(place, page, signal) {
     if (signal.aborted || !user()) return false;
     if (error instanceof SyntaxError) reload(); // a module of a later release than those that are loaded
     place.alarm?.remove();
-    place.alarm = alarm(error.answer ? away(error) : t("Postern does not answer; trying again.", "Postern 没有响应，正在重试。"));
+    place.alarm = alarm(error.answer ? away(error) : t("Postern does not answer; trying again."));
     place.prepend(place.alarm);
     return true;
   }
@@ -121,9 +121,9 @@ function drawLogin(why = "") {
     } catch (error) {
       fill(wrong, away(error));
     }
-  }, { class: "login" }, h("h1", t("Log in", "登录")),
-    field(t("Username", "用户名"), "username", { autocomplete: "username", required: true }),
-    field(t("Password", "密码"), "password", { autocomplete: "current-password", type: "password", required: true }), wrong, h("button", { class: "main" }, t("Log in", "登录"))));
+  }, { class: "login" }, h("h1", t("Log in")),
+    field(t("Username"), "username", { autocomplete: "username", required: true }),
+    field(t("Password"), "password", { autocomplete: "current-password", type: "password", required: true }), wrong, h("button", { class: "main" }, t("Log in"))));
   document.getElementById("username").focus();
 }
 
@@ -142,10 +142,10 @@ document.querySelector("header").append(nav, themes(), end);
 document.body.prepend(h("a", { class: "skip", href: "#main", onclick: (event) => {
   event.preventDefault();
   main.focus();
-} }, t("Skip to content", "跳到正文")));
+} }, t("Skip to content")));
 addEventListener("logout", () => {
   show();
-  drawLogin(t("Your login has ended.", "登录已失效。"));
+  drawLogin(t("Your login has ended."));
 });
 addEventListener("hashchange", ({ newURL }) => newURL === location.href && show()); // else a newer one comes
 show();

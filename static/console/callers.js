@@ -14,7 +14,7 @@ const MINUTE = 60000; // ms
 export async function draw(place, { rest: [name], signal }) {
   const calls = await kept(name, signal);
   refill(place, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [h("h1", name),
-    calls.length > 0 && [hour(name, minutes(calls)), faults(count(calls)), h("h2", t("Methods", "方法")), methods(calls)],
+    calls.length > 0 && [hour(name, minutes(calls)), faults(count(calls)), h("h2", t("Methods")), methods(calls)],
     lastCalls(calls.slice(0, LAST), calls.length, { caller: name })]);
   return calls.length <= LIMIT;
 }
@@ -52,7 +52,7 @@ function minutes(calls) {
 
 function methods(calls) {
   const rows = Object.entries(Object.groupBy(calls, (each) => `${each.service}.${each.method}`));
-  return table([t("Method", "方法"), t("Calls", "调用"), t("Failed", "失败"), "p50", "p99"], rows.map(([name, all]) => {
+  return table([t("Method"), t("Calls"), t("Failed"), "p50", "p99"], rows.map(([name, all]) => {
     const { failed, p50_ms, p99_ms } = summary(all);
     return [link(["services", all[0].service], name, { id: `method-${name}` }), all.length, failed, ms(p50_ms), ms(p99_ms)];
   }));

@@ -10,10 +10,10 @@ const HUNK = /^@@ -(\d+),\d+ \+(\d+),/;
 const FILE = /^--- .* \(serving\)$/;
 const KINDS = { "+": "new", "-": "old", "@": "quiet" };
 const OUTCOMES = {
-  serving: t("The source has what serves.", "来源与正在使用的一致。"),
-  valid: t("The source has another catalog, which every worker takes by itself.", "来源中是另一份服务目录，各 worker 会自动采用。"),
-  refused: t("The source has a catalog that is refused.", "来源中的服务目录有错误，已被拒绝。"),
-  unreadable: t("The source cannot be read.", "无法读取来源。"),
+  serving: t("The source has what serves."),
+  valid: t("The source has another catalog, which every worker takes by itself."),
+  refused: t("The source has a catalog that is refused."),
+  unreadable: t("The source cannot be read."),
 };
 
 /** Draws anew when another catalog serves, or is refused; the search stays. */
@@ -22,8 +22,8 @@ export async function draw(place, { title }) {
   const { items } = place.drawn === JSON.stringify(catalog) ? place : await get("/services");
   if (!place.querySelector("h1")) build(place, title);
   refill(place.querySelector("#served"), catalog, () => [
-    h("p", t("Version {}, taken {}; reloads of the worker that answers: {}.", "版本 {}，{} 采用；应答的 worker 已重新加载 {} 次。", h("code", catalog.version), moment(catalog.taken_at), catalog.reloads)),
-    refused(catalog) || h("p", { class: "good" }, t("It is what its source has.", "与来源一致。")),
+    h("p", t("Version {}, taken {}; reloads of the worker that answers: {}.", h("code", catalog.version), moment(catalog.taken_at), catalog.reloads)),
+    refused(catalog) || h("p", { class: "good" }, t("It is what its source has.")),
   ]);
   Object.assign(place, { drawn: JSON.stringify(catalog), items });
   list(place);
@@ -37,9 +37,9 @@ export async function draw(place, { title }) {
 
 function build(place, title) {
   fill(place, h("h1", title), h("div", { id: "served" }),
-    isAdmin() && h("p", { class: "states" }, button(t("Read it now", "立即读取"), () => reload(place), { id: "reload" }), h("span", { class: "quiet", id: "read", role: "status" })),
+    isAdmin() && h("p", { class: "states" }, button(t("Read it now"), () => reload(place), { id: "reload" }), h("span", { class: "quiet", id: "read", role: "status" })),
     h("div", { id: "refused" }),
-    h("h2", t("Methods that you may call", "你可以调用的方法")), searchBox(t("Search methods", "搜索方法"), () => list(place)), h("div", { id: "methods" }));
+    h("h2", t("Methods that you may call")), searchBox(t("Search methods"), () => list(place)), h("div", { id: "methods" }));
 }
 
 /** The service reads its source and tells what came of it; the workers take what is right. */
@@ -56,9 +56,9 @@ async function reload(place) {
 
 /** What the source has, if it is not what serves. */
 function compare(place, { problems = [], diff }) {
-  const differs = t("What differs from the catalog that serves", "与正在使用的服务目录的差异");
+  const differs = t("What differs from the catalog that serves");
   refill(place.querySelector("#refused"), [problems, diff], () => [
-    problems.length > 0 && [h("h2", t("What is wrong", "错误列表")), table([t("File", "文件"), t("Line", "行"), t("Key", "键"), t("What to do", "如何处理")], problems.map((each) => [
+    problems.length > 0 && [h("h2", t("What is wrong")), table([t("File"), t("Line"), t("Key"), t("What to do")], problems.map((each) => [
       each.file, each.line || "", each.key, english(each.message)]))],
     diff && [h("h2", differs), pre(differs, numbered(diff), { id: "diff", lang: "en" })],
   ]);
@@ -81,13 +81,13 @@ function numbered(diff) {
 
 /** Why a newer catalog does not serve, if there is one. */
 export function refused({ error }) {
-  return error && alarm(t("A newer catalog was not taken: {}. The last good one serves.", "新的服务目录未被采用：{}。目前仍使用上一个正确的版本。", english(error)));
+  return error && alarm(t("A newer catalog was not taken: {}. The last good one serves.", english(error)));
 }
 
 function list(place) {
   const all = seek(place.items, "");
   const shown = seek(place.items, place.querySelector("#search").value);
-  refill(place.querySelector("#methods"), [shown, all.length], () => [quiet(t("{} of {} method(s)", "{} 个方法，共 {} 个", shown.length, all.length)),
-    shown.length > 0 && table([t("Method", "方法"), t("Verb", "HTTP 方法"), t("What it does", "说明")], shown.map(([service, { name, verb, summary }]) => [
+  refill(place.querySelector("#methods"), [shown, all.length], () => [quiet(t("{} of {} method(s)", shown.length, all.length)),
+    shown.length > 0 && table([t("Method"), t("Verb"), t("What it does")], shown.map(([service, { name, verb, summary }]) => [
       link(["try", service, name], `${service}.${name}`), verb, summary]))]);
 }

@@ -11,7 +11,7 @@ const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
 
 /** How calls end. */
 export const FAULTS = {
-  none: t("fine", "成功"), rejected: t("refused by the service", "被服务拒绝"), caller: t("caller’s fault", "调用方的问题"), gateway: t("gateway’s fault", "网关的问题"), downstream: t("downstream’s fault", "服务方的问题"),
+  none: t("fine"), rejected: t("refused by the service"), caller: t("caller’s fault"), gateway: t("gateway’s fault"), downstream: t("downstream’s fault"),
 };
 
 const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
@@ -20,11 +20,11 @@ const looked = {}; // name of a chart -> the minute that is looked at, which out
 export function hour(name, minutes) {
   const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
   const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
-  const all = t("{} call(s), {} failed in the last hour", "最近一小时 {} 次调用，{} 次失败", sum(minutes, "calls"), sum(minutes, "failed"));
+  const all = t("{} call(s), {} failed in the last hour", sum(minutes, "calls"), sum(minutes, "failed"));
   const pointer = svg("rect", { class: "pointer", width: WIDTH, height: HEIGHT });
   const told = h("p", { class: "quiet told" });
   const plot = h("div", {
-    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", "{} 的某一分钟", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
+    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
     onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null),
     onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
     onfocus: () => look(looked[name] ?? 0), onkeydown: step,
@@ -49,7 +49,7 @@ export function hour(name, minutes) {
   }
   look(looked[name] ?? null);
   return h("div", { class: "chart" },
-    scale(`${most}/min`, h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)), plot, scale(t("−60 min", "60 分钟前"), "−30", t("now", "现在")), told);
+    scale(`${most}/min`, h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)), plot, scale(t("−60 min"), "−30", t("now")), told);
 }
 
 function scale(...words) {
@@ -88,7 +88,7 @@ function withinHour(ago) {
 function tell(minutes, ago) {
   const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
   const one = minutes.find((each) => each.ago === ago);
-  return one ? t("{}: {} call(s), {} failed, p50 {}, p99 {}", "{}：{} 次调用，{} 次失败，p50 {}，p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", "{}：没有调用", at);
+  return one ? t("{}: {} call(s), {} failed, p50 {}, p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", at);
 }
 
 /** The next number up of 1, 2, 5, 10, 20, 50, ... */
@@ -112,8 +112,8 @@ export function faults(counts) {
     return part;
   });
   return [
-    h("h2", t("Whose fault, over the last hour", "最近一小时失败是谁的问题")),
-    drawing("shares", t("{} call(s): {}", "{} 次调用：{}", total, parts.map(({ count, words }) => `${count} ${words}`).join(", ")), total || 1, 1, bar),
+    h("h2", t("Whose fault, over the last hour")),
+    drawing("shares", t("{} call(s): {}", total, parts.map(({ count, words }) => `${count} ${words}`).join(", ")), total || 1, 1, bar),
     h("ul", { class: "legend" }, parts.map(({ kind, count, words }) => h("li", { class: kind }, h("b", count), ` ${words}`))),
   ];
 }
@@ -125,7 +125,7 @@ function drawing(kind, label, width, height, ...children) {
 /** When each attempt of a call began and how long it took. */
 export function timeline(attempts, total) {
   const end = Math.max(total, 0.1, ...attempts.map((each) => each.started_ms + each.elapsed_ms));
-  return drawing("timeline", t("{} attempt(s) over {}", "{} 次尝试，历时 {}", attempts.length, ms(total)), end, attempts.length * LINE,
+  return drawing("timeline", t("{} attempt(s) over {}", attempts.length, ms(total)), end, attempts.length * LINE,
     attempts.map((each, at) => svg("rect", {
       class: each.code === 0 ? "none" : "downstream", x: each.started_ms, y: at * LINE + 2, width: Math.max(end / 200, each.elapsed_ms), height: LINE - 4,
     })));

@@ -92,12 +92,12 @@ export function english(words) {
 }
 
 export function away({ answer }) {
-  return answer?.code ? [english(answer.message), " ", docs(answer.code)] : t("Postern does not answer.", "Postern 没有响应。");
+  return answer?.code ? [english(answer.message), " ", docs(answer.code)] : t("Postern does not answer.");
 }
 
 /** Where a failure's `error.docs` leads, as this page's address has it. */
 export function docs(code) {
-  return h("a", { href: `${BASE}/docs/errors#${code}`, target: "_blank", rel: "noopener", "aria-label": t("What to do about {}", "如何处理 {}", code) }, t("What to do", "如何处理"));
+  return h("a", { href: `${BASE}/docs/errors#${code}`, target: "_blank", rel: "noopener", "aria-label": t("What to do about {}", code) }, t("What to do"));
 }
 
 /** Tell who cannot see the page. */
@@ -163,7 +163,7 @@ export function form(f, attributes, ...children) {
 
 /** A cell that is null or empty is a dash. */
 export function table(headings, rows) {
-  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": t("Table", "表格") },
+  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": t("Table") },
     h("table",
       h("thead", h("tr", headings.map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", rows.map((cells) => row(headings, cells)))));

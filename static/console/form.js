@@ -9,10 +9,10 @@ const PRESET = Symbol("what a form begins with");
 /** The whole form of a method's parameters. get throws SyntaxError while its JSON is none. */
 export function formOf(params, upload) {
   const context = { upload, files: {}, reading: null };
-  const json = h("textarea", { id: "as-json", "aria-label": t("Parameters as JSON", "JSON 形式的参数"), rows: 12, spellcheck: "false" });
+  const json = h("textarea", { id: "as-json", "aria-label": t("Parameters as JSON"), rows: 12, spellcheck: "false" });
   const place = h("div");
-  const toggle = button(t("As JSON", "以 JSON 填写"), turn, { id: "toggle-json" });
-  const element = h("div", Object.keys(params).length ? [place, h("p", toggle)] : quiet(t("It takes no parameters.", "它不需要参数。")), problemPlace(""));
+  const toggle = button(t("As JSON"), turn, { id: "toggle-json" });
+  const element = h("div", Object.keys(params).length ? [place, h("p", toggle)] : quiet(t("It takes no parameters.")), problemPlace(""));
   let whole;
   let isJson = false;
   function set(given) {
@@ -24,7 +24,7 @@ export function formOf(params, upload) {
   function get() {
     if (!isJson) return whole.get();
     const value = JSON.parse(json.value);
-    if (!isObject(value)) throw new SyntaxError(t("The parameters are a JSON object.", "参数必须是一个 JSON 对象。"));
+    if (!isObject(value)) throw new SyntaxError(t("The parameters are a JSON object."));
     return value;
   }
   function turn() {
@@ -36,7 +36,7 @@ export function formOf(params, upload) {
     } catch (error) {
       return complain(error.message);
     }
-    toggle.textContent = isJson ? t("As a form", "以表单填写") : t("As JSON", "以 JSON 填写");
+    toggle.textContent = isJson ? t("As a form") : t("As JSON");
     return changed(place);
   }
   /** Show an answer's problems beside the fields, those that have none under all. */
@@ -92,7 +92,7 @@ function listPart(path, rules, context, given) {
   let parts = [];
   const list = h("div");
   const name = nameOf(path);
-  const adder = button(t("Add to {}", "添加到 {}", name), () => {
+  const adder = button(t("Add to {}", name), () => {
     add(PRESET);
     changed(list);
     list.lastChild.querySelector("input, select, textarea, button").focus();
@@ -100,7 +100,7 @@ function listPart(path, rules, context, given) {
   function add(value) {
     const each = part(`${path}.${parts.length}`, { ...rules.items, needed: true }, context, value);
     parts.push(each);
-    list.append(h("div", { class: "item" }, each.element, button(t("Remove", "删除"), () => remove(each), { "aria-label": t("Remove item {} of {}", "删除第 {} 项（{}）", parts.length, name) })));
+    list.append(h("div", { class: "item" }, each.element, button(t("Remove"), () => remove(each), { "aria-label": t("Remove item {} of {}", parts.length, name) })));
   }
   function remove(gone) {
     const values = parts.filter((each) => each !== gone).map((each) => each.get());
@@ -157,7 +157,7 @@ function scalarPart(path, rules, given) {
       try {
         return valueOf(element.value, rules);
       } catch {
-        element.setCustomValidity(t("This is not JSON.", "这不是 JSON。"));
+        element.setCustomValidity(t("This is not JSON."));
         return undefined;
       }
     },
@@ -174,7 +174,7 @@ function control(path, rules, value) {
   const choices = rules.enum || (rules.type === "boolean" && [true, false]);
   if (choices) {
     const options = choices.map(text);
-    return h("select", shared, (rules.needed && value ? options : ["", ...options]).map((each) => h("option", { value: each, selected: each === value }, each || t("(not given)", "（不填）"))));
+    return h("select", shared, (rules.needed && value ? options : ["", ...options]).map((each) => h("option", { value: each, selected: each === value }, each || t("(not given)"))));
   }
   const isLine = rules.type === "string" && !rules.format; // or several: an input would take their ends away
   if (isLine || rules.type === "object" || rules.type === "array") {
@@ -215,11 +215,11 @@ function nameOf(path) {
 
 function title(path, rules) {
   const name = nameOf(path);
-  return [/^\d+$/.test(name) ? t("item {}", "第 {} 项", Number(name) + 1) : name, rules.needed && h("span", { class: "quiet" }, t(" (required)", "（必填）"))];
+  return [/^\d+$/.test(name) ? t("item {}", Number(name) + 1) : name, rules.needed && h("span", { class: "quiet" }, t(" (required)"))];
 }
 
 function hint(path, rules) {
-  const hints = [rules.description, kinds(rules), rules.pattern && t("like {}", "符合 {}", rules.pattern), rules.format, "example" in rules && t("such as {}", "例如 {}", text(rules.example))];
+  const hints = [rules.description, kinds(rules), rules.pattern && t("like {}", rules.pattern), rules.format, "example" in rules && t("such as {}", text(rules.example))];
   return h("p", { class: "quiet", id: `param-${path}-hint` }, hints.filter(Boolean).join(" · "));
 }
 

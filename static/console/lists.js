@@ -9,9 +9,9 @@ const LIMIT = 50;
 function pager({ skip, limit, total, items }, path, query) {
   const to = (id, words, at) => h("a", { id, href: address([path], { ...Object.fromEntries(query), skip: at }) }, words);
   return h("p", { class: "states" },
-    h("span", { class: "quiet" }, items.length ? t("{}–{} of {}", "第 {}–{} 条，共 {} 条", skip + 1, skip + items.length, total) : t("none of {}", "本页没有记录，共 {} 条", total)),
-    skip > 0 && to("newer", t("← Newer", "← 较新的"), Math.max(0, skip - limit)),
-    skip + items.length < total && to("older", t("Older →", "较早的 →"), skip + limit));
+    h("span", { class: "quiet" }, items.length ? t("{}–{} of {}", skip + 1, skip + items.length, total) : t("none of {}", total)),
+    skip > 0 && to("newer", t("← Newer"), Math.max(0, skip - limit)),
+    skip + items.length < total && to("older", t("Older →"), skip + limit));
 }
 
 function ofPage(query) {
@@ -23,7 +23,7 @@ function ofPage(query) {
 export async function drawFiltered(place, { name, title, query, signal }, { head, fields, sent, found }) {
   if (!place.querySelector("#found")) {
     place.form = form((values) => { location.hash = place.form.sent = address([name], values); }, { onchange: ({ target }) => target.tagName === "SELECT" && place.form.requestSubmit() }, fields,
-      h("button", t("Filter", "筛选")), h("a", { href: address([name]), id: "clear", onclick: () => place.form.reset() }, t("Clear", "清除")));
+      h("button", t("Filter")), h("a", { href: address([name]), id: "clear", onclick: () => place.form.reset() }, t("Clear")));
     fill(place, h("h1", title), head, place.form, h("div", { id: "found" }));
   }
   follow(place.form, query);
@@ -57,15 +57,15 @@ function build(place, { name: path, title }, { headings, cells, fields, create, 
   const pages = h("div");
   const maker = form(async (sent) => {
     if (await create(sent, act) && JSON.stringify(values()) === JSON.stringify(sent)) maker.reset(); // else the next one is being typed
-  }, {}, fields?.(), h("button", t("Create", "创建")));
+  }, {}, fields?.(), h("button", t("Create")));
   const values = () => Object.fromEntries(new FormData(maker));
   /** What Postern has answered, if it has done it. */
-  async function act(verb, rest, body, words = t("Done", "已完成")) {
+  async function act(verb, rest, body, words = t("Done")) {
     fill(told);
     fill(wrong);
     try {
       const data = await ask(verb, `/${path}${rest}`, body) ?? {};
-      fill(told, data.secret ? t("Secret of {}, shown this once: {}", "{} 的密钥（只显示这一次）：{}", data.app_id, data.secret) : words, data.warnings?.map((each) => ` (${each})`));
+      fill(told, data.secret ? t("Secret of {}, shown this once: {}", data.app_id, data.secret) : words, data.warnings?.map((each) => ` (${each})`));
       await refresh(shown);
       return data;
     } catch (error) {

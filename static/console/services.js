@@ -7,8 +7,8 @@ import { faults, hour } from "./charts.js";
 import { arrange, clock, fill, h, link, moment, ms, quiet, refill, say, searchBox, state } from "./dom.js";
 import { t } from "./texts.js";
 
-const HEALTH = { up: [t("health up", "健康"), "good"], down: [t("health down", "不可用"), "bad"], unknown: [t("not probed", "未探测"), "quiet"] };
-const BREAKER = { closed: [t("breaker closed", "熔断器关闭"), "good"], open: [t("breaker open", "熔断器打开"), "bad"], half_open: [t("breaker half-open", "熔断器半开"), "quiet"] };
+const HEALTH = { up: [t("health up"), "good"], down: [t("health down"), "bad"], unknown: [t("not probed"), "quiet"] };
+const BREAKER = { closed: [t("breaker closed"), "good"], open: [t("breaker open"), "bad"], half_open: [t("breaker half-open"), "quiet"] };
 
 let before = {};
 
@@ -21,12 +21,12 @@ export async function draw(place, { rest: [name], title }) {
 function drawAll(place, { services, catalog, faults: counts }, title) {
   tellChanges(services);
   if (!place.querySelector("#services")) {
-    fill(place, h("h1", title), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": t("Faults", "失败原因") }),
-      h("h2", t("Each service", "各个服务")), quiet(t("Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes.", "有问题的排在前面。柱：最近一小时每分钟的调用数，失败的为红色。折线：p99。数字：最近五分钟。")),
-      searchBox(t("Search services", "搜索服务"), () => seek(place)), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
+    fill(place, h("h1", title), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": t("Faults") }),
+      h("h2", t("Each service")), quiet(t("Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes.")),
+      searchBox(t("Search services"), () => seek(place)), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
   }
   refill(place.querySelector("#catalog"), catalog, () => [
-    quiet(t("Catalog {} since {}.", "服务目录 {}，{} 起生效。", h("code", catalog.version), moment(catalog.taken_at)), " ", link(["catalog"], t("More", "详情"), { id: "to-catalog" })), refused(catalog)]);
+    quiet(t("Catalog {} since {}.", h("code", catalog.version), moment(catalog.taken_at)), " ", link(["catalog"], t("More"), { id: "to-catalog" })), refused(catalog)]);
   refill(place.querySelector("#faults"), counts, () => faults(counts));
   arrange(place.querySelector("#services"), services.toSorted(worse), card);
   seek(place);
@@ -36,11 +36,11 @@ async function drawOne(place, { services }, name) {
   const [known, calls] = await Promise.all([get("/services"), get(`/calls?limit=20&service=${encodeURIComponent(name)}`)]);
   const service = services.find((each) => each.name === name);
   const { methods, proxy } = known.items.find((each) => each.name === name) || { methods: [], proxy: [] };
-  refill(place, [service, methods, proxy, calls], () => (!service ? [h("h1", t("No such service", "没有这个服务")), h("p", t("The catalog has no {}, or you may not call it.", "服务目录中没有 {}，或者你无权调用它。", name))] : [
+  refill(place, [service, methods, proxy, calls], () => (!service ? [h("h1", t("No such service")), h("p", t("The catalog has no {}, or you may not call it.", name))] : [
     h("h1", name), states(service), hour(name, service.minutes), facts(service),
-    h("h2", t("Methods", "方法")),
+    h("h2", t("Methods")),
     h("ul", { class: "names" }, methods.map((each) => h("li", link(["try", name, each.name], each.name, { id: `method-${each.name}` }), ` ${each.summary ?? ""}`))),
-    proxy.length > 0 && quiet(t("Passed on as they are: {}", "原样转发：{}", proxy.join(", "))),
+    proxy.length > 0 && quiet(t("Passed on as they are: {}", proxy.join(", "))),
     lastCalls(calls.items, calls.total, { service: name })]));
 }
 
@@ -58,7 +58,7 @@ function seek(place) {
   const cards = [...place.querySelectorAll("#services > li")];
   for (const each of cards) each.hidden = !each.dataset.service.toLowerCase().includes(wanted);
   const shown = cards.filter((each) => !each.hidden).length;
-  place.querySelector("#count").textContent = t("{} of {} service(s)", "{} 个服务，共 {} 个", shown, cards.length);
+  place.querySelector("#count").textContent = t("{} of {} service(s)", shown, cards.length);
 }
 
 function card(service) {
@@ -66,7 +66,7 @@ function card(service) {
   return h("li", { class: isInTrouble(service) ? "card trouble" : "card", "data-service": name },
     h("h3", link(["services", name], name, { id: `service-${name}` })),
     states(service),
-    minutes.length ? [hour(name, minutes), facts(service)] : quiet(t("No calls in the last hour", "最近一小时没有调用")));
+    minutes.length ? [hour(name, minutes), facts(service)] : quiet(t("No calls in the last hour")));
 }
 
 function states({ health, breaker }) {
@@ -75,16 +75,16 @@ function states({ health, breaker }) {
 
 function facts({ rate, p50_ms, p99_ms, calls, failed }) {
   const values = {
-    [t("rate", "速率")]: `${rate < 10 ? rate.toFixed(2) : Math.round(rate)}/s`,
+    [t("rate")]: `${rate < 10 ? rate.toFixed(2) : Math.round(rate)}/s`,
     p50: ms(p50_ms),
     p99: ms(p99_ms),
-    [t("errors", "错误率")]: calls ? failed.toLocaleString([], { style: "percent", maximumSignificantDigits: 2 }) : "–",
+    [t("errors")]: calls ? failed.toLocaleString([], { style: "percent", maximumSignificantDigits: 2 }) : "–",
   };
   return h("dl", Object.entries(values).map(([name, value]) => h("div", h("dt", name), h("dd", value))));
 }
 
 function tellChanges(services) {
-  const now = Object.fromEntries(services.map((each) => [each.name, t("{}: {}, {}", "{}：{}，{}", each.name, HEALTH[each.health][0], BREAKER[each.breaker][0])]));
+  const now = Object.fromEntries(services.map((each) => [each.name, t("{}: {}, {}", each.name, HEALTH[each.health][0], BREAKER[each.breaker][0])]));
   const changed = Object.keys(now).filter((name) => before[name] && before[name] !== now[name]);
   if (changed.length) say(`${clock(Date.now())}: ${changed.map((name) => now[name]).join("; ")}`);
   before = now;

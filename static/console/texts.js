@@ -1,13 +1,14 @@
-// The page's words, in English and in Chinese: in that of the two that the browser prefers.
+// The page's words. English stands in the code; a browser that prefers Chinese loads the table, and no other one does.
 
 const language = navigator.languages.find((each) => /^(en|zh)\b/i.test(each)) ?? "en";
 const isChinese = /^zh/i.test(language);
+const table = isChinese ? await import("./zh.js").then((all) => all.default, () => ({})) : {}; // not loaded: English
 
 if (isChinese) document.documentElement.lang = "zh-CN";
 
 /** The text with its values where {} stands; "{} call(s)" is one call or two calls. With an element among them it is a list of children. */
-export function t(english, chinese, ...values) {
-  const pieces = (isChinese ? chinese : english).split("{}").flatMap((each, at) => (at ? [values[at - 1], each] : [each]));
+export function t(text, ...values) {
+  const pieces = (table[text] ?? text).split("{}").flatMap((each, at) => (at ? [values[at - 1], each] : [each]));
   if (values.some((each) => each instanceof Node)) return pieces;
   return pieces.join("").replace(/\b(\d+) (\w+)\(s\)/g, (_, count, word) => `${count} ${word}${count === "1" ? "" : "s"}`);
 }

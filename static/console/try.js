@@ -20,7 +20,7 @@ let owner = null;
 export async function draw(place, { rest: [service, method] }) {
   const known = await get("/services");
   const items = known.items.filter((each) => each.methods.length); // one may only pass requests on
-  if (!items.length) return fill(place, h("h1", t("Try a method", "试用一个方法")), h("p", t("There is no method that you may call.", "没有你可以调用的方法。")));
+  if (!items.length) return fill(place, h("h1", t("Try a method")), h("p", t("There is no method that you may call.")));
   if (owner !== user().sub) {
     owner = user().sub;
     sections = {};
@@ -32,12 +32,12 @@ export async function draw(place, { rest: [service, method] }) {
   const search = (text) => fill(list, text && seek(items, text).slice(0, MAX_FOUND).map(([of, { name, summary }]) => (
     h("li", link(["try", of, name], `${of}.${name}`), ` ${summary}`))));
   return fill(place,
-    h("h1", t("Try a method", "试用一个方法")), searchBox(t("Search", "搜索"), search), list,
+    h("h1", t("Try a method")), searchBox(t("Search"), search), list,
     h("div", { class: "choice" },
-      chooser(t("Service", "服务"), "service", items, chosen, (name) => go(name)), chooser(t("Method", "方法"), "method", chosen.methods, one, (name) => go(chosen.name, name))),
+      chooser(t("Service"), "service", items, chosen, (name) => go(name)), chooser(t("Method"), "method", chosen.methods, one, (name) => go(chosen.name, name))),
     h("p", one.summary),
     sectionOf(chosen.name, one).element,
-    h("h2", t("What you sent in this tab", "本标签页发送过的调用")), past);
+    h("h2", t("What you sent in this tab")), past);
 }
 
 function go(...names) {
@@ -66,21 +66,21 @@ function section(service, method) {
   const lines = pre();
   const needs = quiet();
   const language = select("language", Object.keys(LANGUAGES), "curl", { onchange: show });
-  const as = select("as", [["", t("my login", "我的登录")], ["app", t("an app", "应用")]], "", { onchange: show });
-  const answer = h("section", { id: "answer", "aria-label": t("Answer", "响应") });
+  const as = select("as", [["", t("my login")], ["app", t("an app")]], "", { onchange: show });
+  const answer = h("section", { id: "answer", "aria-label": t("Answer") });
   const params = formOf(method.params, method.upload);
   const file = h("input", { id: "upload", type: "file", required: true });
   const part = h("input", { id: "upload-field", value: "file", required: true });
   const headers = headerFields(method);
-  const sender = h("button", { class: "main" }, t("Send", "发送"));
-  const cancel = button(t("Cancel", "取消"), () => asks.abort(), { id: "cancel", hidden: true });
+  const sender = h("button", { class: "main" }, t("Send"));
+  const cancel = button(t("Cancel"), () => asks.abort(), { id: "cancel", hidden: true });
   const isForm = method.upload === "multipart";
   const isStreamed = isForm || method.upload === "raw";
   let last = {}; // the parameters when they could be read
   let asks;
   const form = h("form", { oninput: show, onsubmit: (event) => { event.preventDefault(); submit(); } }, params.element,
-    isForm && labelled(t("Field of the form", "表单字段名"), part), isStreamed && labelled(t("File", "文件"), file),
-    h("details", h("summary", t("Headers", "请求头")), headers.map((each) => labelled(each.name, each))),
+    isForm && labelled(t("Field of the form"), part), isStreamed && labelled(t("File"), file),
+    h("details", h("summary", t("Headers")), headers.map((each) => labelled(each.name, each))),
     h("p", { class: "states" }, sender, cancel));
 
   function call() {
@@ -96,7 +96,7 @@ function section(service, method) {
       lines.textContent = "";
     }
     lines.ariaLabel = language.value;
-    needs.textContent = t("In the environment: {}", "取自环境变量：{}", as.value ? "APP_ID, APP_SECRET" : "TOKEN");
+    needs.textContent = t("In the environment: {}", as.value ? "APP_ID, APP_SECRET" : "TOKEN");
     answer.classList.add("stale");
   }
   function set(given) {
@@ -116,9 +116,9 @@ function section(service, method) {
     asks = new AbortController();
     sender.disabled = true;
     cancel.hidden = false;
-    say(t("Sending", "正在发送"));
-    const live = pre(t("Answer so far", "目前收到的响应"));
-    const soFar = [h("h2", t("Answer so far", "目前收到的响应")), live];
+    say(t("Sending"));
+    const live = pre(t("Answer so far"));
+    const soFar = [h("h2", t("Answer so far")), live];
     try {
       const told = await send(call(), asks.signal, (piece) => {
         if (!live.parentNode) fill(answer, soFar);
@@ -127,9 +127,9 @@ function section(service, method) {
       params.complain(told.answer.error?.fields ?? {});
       fill(answer, shown(told, (next) => { set(next); submit(); }));
       outcome = told.answer.error?.type ?? `HTTP ${told.status}`;
-      say(succeeded(told) ? t("It succeeded", "成功") : t("It failed: {}", "失败：{}", told.answer.message));
+      say(succeeded(told) ? t("It succeeded") : t("It failed: {}", told.answer.message));
     } catch (error) {
-      outcome = error.name === "AbortError" ? t("Cancelled.", "已取消。") : t("Postern does not answer: {}", "Postern 没有响应：{}", error.message);
+      outcome = error.name === "AbortError" ? t("Cancelled.") : t("Postern does not answer: {}", error.message);
       fill(answer, alarm(outcome), live.textContent && soFar);
     }
     sender.disabled = false;
@@ -144,16 +144,16 @@ function section(service, method) {
   }
   show();
   const element = h("div", { class: "sides" }, form, h("div",
-    h("h2", t("The same as", "等价的代码")),
-    h("div", { class: "row" }, labelled(t("Language", "语言"), language), labelled(t("As", "身份"), as), copier(() => lines.textContent)), lines, needs, answer));
+    h("h2", t("The same as")),
+    h("div", { class: "row" }, labelled(t("Language"), language), labelled(t("As"), as), copier(() => lines.textContent)), lines, needs, answer));
   return { element, set, params: () => last };
 }
 
 function headerFields({ paginates }) {
   const own = (name, rest) => h("input", { id: `header-${name}`, name, autocomplete: "off", ...rest });
   return [
-    own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: t("seconds", "秒") }),
-    ...(paginates ? [select("X-Paginate", [["", t("one page", "一页")], ["all", t("all", "全部")]], "")] : []),
+    own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: t("seconds") }),
+    ...(paginates ? [select("X-Paginate", [["", t("one page")], ["all", t("all")]], "")] : []),
   ];
 }
 
@@ -170,14 +170,14 @@ function shown(told, goOn) {
   const happened = h("div");
   tellCourse(happened, id);
   return [
-    h("h2", t("Answer", "响应")),
-    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", "HTTP {}，耗时 {}", status, ms(took)), answer.error && [": ", english(answer.message), " ", docs(answer.code)]),
-    h("p", { class: "states" }, link(["calls", id], t("What happened to this call", "这次调用的经过")), copier(() => body),
-      answer.next && button(t("Next page", "下一页"), () => goOn(answer.next), { id: "next-page" })),
-    more.length > 0 && pre(t("Headers of the answer", "响应头"), more.join("\n")),
+    h("h2", t("Answer")),
+    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)), answer.error && [": ", english(answer.message), " ", docs(answer.code)]),
+    h("p", { class: "states" }, link(["calls", id], t("What happened to this call")), copier(() => body),
+      answer.next && button(t("Next page"), () => goOn(answer.next), { id: "next-page" })),
+    more.length > 0 && pre(t("Headers of the answer"), more.join("\n")),
     preview(blob || bytesOf(answer.data)),
-    h("details", { open: true }, h("summary", t("Body", "响应体")), pre(t("Answer", "响应"), body)),
-    h("details", { open: true }, h("summary", t("What happened", "经过")), happened),
+    h("details", { open: true }, h("summary", t("Body")), pre(t("Answer"), body)),
+    h("details", { open: true }, h("summary", t("What happened")), happened),
   ];
 }
 
@@ -202,10 +202,10 @@ function bytesOf(data) {
 /** A picture is drawn, not loaded: the page's policy takes pictures from its own files only. */
 function preview(blob) {
   if (!blob) return null;
-  const place = h("p", h("a", { href: URL.createObjectURL(blob), download: "answer" }, t("Save the {} byte(s)", "保存（{} 字节）", blob.size)));
+  const place = h("p", h("a", { href: URL.createObjectURL(blob), download: "answer" }, t("Save the {} byte(s)", blob.size)));
   if (blob.type.startsWith("image/")) {
     createImageBitmap(blob).then((picture) => {
-      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": t("The picture of the answer", "响应中的图片") });
+      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": t("The picture of the answer") });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       place.prepend(canvas);
     }, () => {}); // not a picture that a browser knows
@@ -214,12 +214,12 @@ function preview(blob) {
 }
 
 function copier(text) {
-  const copy = button(t("Copy", "复制"), async () => {
+  const copy = button(t("Copy"), async () => {
     try {
       await navigator.clipboard.writeText(text());
-      copy.textContent = t("Copied", "已复制");
+      copy.textContent = t("Copied");
     } catch { // only a page by https or of this machine may
-      copy.textContent = t("Select and copy by hand", "请手动选中并复制");
+      copy.textContent = t("Select and copy by hand");
     }
     say(copy.textContent);
   });

@@ -962,6 +962,18 @@ def test_a_chinese_browser_reads_chinese_on_every_page(visit, live: Live) -> Non
         assert seen.inaccessible() == [], route
 
 
+@pytest.mark.parametrize(
+    ("locale", "is_chinese"), [("en-GB", False), ("de-DE", False), ("zh-CN", True)]
+)
+def test_only_a_browser_that_prefers_chinese_loads_the_chinese_texts(
+    visit, locale: str, is_chinese: bool
+) -> None:
+    page = visit(locale=locale).page
+    expect(page.locator("#username")).to_be_visible()
+    names = page.evaluate("performance.getEntriesByType('resource').map((each) => each.name)")
+    assert any(name.endswith("/zh.js") for name in names) is is_chinese
+
+
 #: What is no text of ours: names, what is measured, and what the catalog says.
 NOT_WORDS = re.compile(
     r"\b(Postern|worker|HTTP|id|ms|p50|p99|OAuth|grant|auth|oauth2|Says what it was told|Who it is for)\b"
