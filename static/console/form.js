@@ -219,7 +219,8 @@ function title(path, rules) {
 }
 
 function hint(path, rules) {
-  const hints = [rules.description, kinds(rules), rules.pattern && t("like {}", rules.pattern), rules.format, "example" in rules && t("such as {}", text(rules.example))];
+  const hints = [rules.description, kinds(rules), "minimum" in rules && t("at least {}", rules.minimum), "maximum" in rules && t("at most {}", rules.maximum),
+    rules.pattern && t("like {}", rules.pattern), rules.format, "example" in rules && t("such as {}", text(rules.example))];
   return h("p", { class: "quiet", id: `param-${path}-hint` }, hints.filter(Boolean).join(" · "));
 }
 

@@ -11,6 +11,8 @@ import { t } from "./texts.js";
 const TOLD = ["X-Attempts", "X-Cache", "X-Fallback", "Idempotency-Replayed", "Server-Timing", "Retry-After", "RateLimit-Remaining"];
 const MAX_HISTORY = 20;
 const MAX_FOUND = 30; // methods
+const MAX_COLOURED = 200_000; // characters
+const TOKEN = /("(?:\\.|[^"])*"|[\w.+-]+)/; // of JSON as JSON.stringify writes it
 const TRIES = 10; // a second apart: a call's record is written beside it
 
 const past = h("ol", { class: "names", id: "history" }); // what was sent in this tab, the newest first
@@ -176,7 +178,7 @@ function shown(told, goOn) {
       answer.next && button(t("Next page"), () => goOn(answer.next), { id: "next-page" })),
     more.length > 0 && pre(t("Headers of the answer"), more.join("\n")),
     preview(blob || bytesOf(answer.data)),
-    h("details", { open: true }, h("summary", t("Body")), pre(t("Answer"), body)),
+    h("details", { open: true }, h("summary", t("Body")), pre(t("Answer"), body === answer || body.length > MAX_COLOURED ? body : coloured(body))),
     h("details", { open: true }, h("summary", t("What happened")), happened),
   ];
 }
@@ -211,6 +213,15 @@ function preview(blob) {
     }, () => {}); // not a picture that a browser knows
   }
   return place;
+}
+
+function coloured(json) {
+  return json.split(TOKEN).map((piece, at, all) => (at % 2 ? h("span", { class: kindOf(piece, all[at + 1]) }, piece) : piece));
+}
+
+function kindOf(token, next) {
+  if (token[0] !== '"') return "literal";
+  return next[0] === ":" ? "key" : "text";
 }
 
 function copier(text) {

@@ -236,6 +236,8 @@ export default {
   "(not given)": "（不填）",
   "item {}": "第 {} 项",
   " (required)": "（必填）",
+  "at least {}": "不小于 {}",
+  "at most {}": "不大于 {}",
   "like {}": "符合 {}",
   "such as {}": "例如 {}",
 };

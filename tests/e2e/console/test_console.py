@@ -41,7 +41,7 @@ services:
         params:
           name: {{type: string, required: true, minLength: 2, description: Who it is for}}
           size: {{type: string, enum: [small, large], default: large}}
-          count: {{type: integer, minimum: 1}}
+          count: {{type: integer, minimum: 1, maximum: 9}}
           urgent: {{type: boolean}}
           where: {{type: object, properties: {{city: {{type: string, pattern: "^[^0-9]+$"}}}}}}
           tags: {{type: array, items: {{type: object, properties: {{k: {{type: string, required: true}}}}}}}}
@@ -627,7 +627,9 @@ def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
         "what is required is asked for before it is sent"
     )
     page.get_by_label("name").fill("O'Hara")
-    page.get_by_label("count").fill("3")
+    count = page.get_by_label("count")
+    expect(count).to_have_accessible_description("integer · at least 1 · at most 9")
+    count.fill("3")
     page.get_by_label("urgent").select_option("true")
     page.get_by_label("city").fill("北京")
     page.get_by_role("button", name="Send").click()

@@ -218,6 +218,37 @@ def test_what_happened_comes_under_the_answer_and_the_page_stays(page: Page) -> 
     assert page.url.endswith("#/try/demo/fail")
 
 
+def test_keys_texts_and_other_values_of_an_answer_have_colours_that_are_easy_to_read(
+    browser: Browser, live: Live
+) -> None:
+    visit = Visit(browser, live.url, viewport=DESKTOP)
+    page = visit.page
+    page.goto(live.url)
+    log_in(page, "ann")
+    open_method(page, "echo")
+    page.get_by_label("name").fill('a "b": 1')
+    page.get_by_label("urgent").select_option("true")
+    page.get_by_role("button", name="Send").click()
+    body = answer_of(page).get_by_label("Answer", exact=True)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours = dict(
+            body.locator("span").evaluate_all(
+                "all => all.map((each) => [each.textContent, getComputedStyle(each).color])"
+            )
+        )
+        kinds = [
+            {colours['"name"'], colours['"urgent"']},
+            {colours[json.dumps('a "b": 1')]},
+            {colours["3"], colours["true"]},
+            {body.evaluate("each => getComputedStyle(each).color")},
+        ]
+        assert len(set.union(*kinds)) == len(kinds) == sum(map(len, kinds)), kinds
+        assert visit.inaccessible() == []
+    visit.context.close()
+    assert visit.problems == []
+
+
 def test_pages_come_one_by_one_or_all_of_them_as_one_list(page: Page) -> None:
     open_method(page, "pages")
     send = page.get_by_role("button", name="Send")
