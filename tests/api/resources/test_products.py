@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -196,6 +197,22 @@ def test_stock_is_not_taken_from_what_has_changed(client, tokens, make) -> None:
     assert (refused.status_code, refused.json["code"]) == (412, -3009)
     assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 4
     assert take("*").status_code == 200
+
+
+def test_of_many_who_take_stock_of_the_same_version_one_does(app, client, tokens, make) -> None:
+    path = f"/api/v1/products/{make(stock=50)['id']}"
+
+    def take(etag: str) -> int:
+        headers = {**tokens["user"], "If-Match": etag}
+        url = f"{path}/reduce_stock"
+        return app.test_client().post(url, json={"quantity": 1}, headers=headers).status_code
+
+    for _ in range(5):
+        etag = client.get(path, headers=tokens["user"]).headers["ETag"]
+        with ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(take, [etag] * 8))
+        assert sorted(statuses) == [200] + [412] * 7
+    assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 45
 
 
 @pytest.mark.parametrize("which", ["abc", "-1", "1.5", "99999999999999999999", "0", "999"])
