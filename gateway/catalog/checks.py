@@ -152,7 +152,16 @@ def _check_stand_in(document: YamlDocument, path: Path_, method: Method, target:
         )
 
 
-def check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
+def check_service(
+    document: YamlDocument, service: Service, methods: Mapping[str, Method]
+) -> Iterator[Advice]:
+    """Yield notes of what a service can hardly mean."""
+    yield from _check_callable(service, methods)
+    yield from _check_retries(document, methods)
+    yield from _check_proof_header(document, service, methods)
+
+
+def _check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
     """Yield a note where a service has nothing that could be called."""
     if not methods and not service.proxy:
         yield (
@@ -162,7 +171,7 @@ def check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[
         )
 
 
-def check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Iterator[Advice]:
+def _check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Iterator[Advice]:
     """Yield a note for each number of retries that is hardly meant."""
     for method in methods.values():
         times = method.retry.times
@@ -174,7 +183,7 @@ def check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Iter
             )
 
 
-def check_proof_header(
+def _check_proof_header(
     document: YamlDocument, service: Service, methods: Mapping[str, Method]
 ) -> Iterator[Advice]:
     """Yield a note for each header that ``auth`` writes over."""

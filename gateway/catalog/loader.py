@@ -16,12 +16,10 @@ from gateway.catalog.answers.paginate import check_pagination
 from gateway.catalog.answers.returns import check_returns, share_equal
 from gateway.catalog.checks import (
     check_cache,
-    check_callable,
     check_envelope,
     check_fallbacks,
-    check_proof_header,
     check_public,
-    check_retries,
+    check_service,
     check_signed,
     check_stand_ins,
     is_soap,
@@ -150,10 +148,8 @@ class _Loader:
             for method, own in settings.get("methods", {}).items()
         }
         check_signed(self.document, service, methods)
-        self.notes.extend(check_callable(service, methods))
         self.notes.extend(check_durations(self.document, service, methods))
-        self.notes.extend(check_retries(self.document, methods))
-        self.notes.extend(check_proof_header(self.document, service, methods))
+        self.notes.extend(check_service(self.document, service, methods))
         return replace(
             service,
             methods=MappingProxyType(methods),
