@@ -125,8 +125,8 @@ def run(
     """
     done: list[Row] = []
     problems: list[str] = []
-    with scene(gunicorn) as here:
-        for row in rows(here, ways, faults, seconds):
+    with scene(gunicorn) as under_test:
+        for row in rows(under_test, ways, faults, seconds):
             if isinstance(row, str):
                 problems.append(row)
                 continue

@@ -129,12 +129,12 @@ def run(
 
     :param gunicorn: its arguments, as `Live` takes them.
     """
-    with scene(gunicorn) as here:
+    with scene(gunicorn) as under_test:
         account = Account(any_promise())
-        with here.load(SECONDS_BETWEEN).start(account) as load:
-            samples = list(_samples(here, load, seconds))
+        with under_test.load(SECONDS_BETWEEN).start(account) as load:
+            samples = list(_samples(under_test, load, seconds))
             is_well = load.wait_until_well(WELL_SECONDS) is not None
-        problems = [*account.problems, *here.problems()]
+        problems = [*account.problems, *under_test.problems()]
     if not is_well:
         problems.append("not well at the end")
     done = figures(samples)

@@ -73,10 +73,10 @@ class Literals:
 
         :param mask: takes the secrets of all texts out of one that is spelled in another way.
         """
-        known = {node for node in self._escaped_nodes if mask(node.value) != node.value}
+        escaped_secrets = {node for node in self._escaped_nodes if mask(node.value) != node.value}
         pieces: list[str] = []
         end = 0
-        for node in sorted(self._secret_nodes | known, key=lambda node: node.start):
+        for node in sorted(self._secret_nodes | escaped_secrets, key=lambda node: node.start):
             source = self.text[node.start : node.end]
             pieces += self.text[end : node.start], _LINE.sub(STARS, source)
             end = node.end
@@ -148,13 +148,13 @@ def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, str]]:
     what stands for the keys around it.
     """
     nodes = [(node, "") for node in roots]
-    seen = set()
+    visited = set()
     while nodes:
         node, context = nodes.pop()
         if node.is_anchored:
-            if (node, context) in seen:
+            if (node, context) in visited:
                 continue
-            seen.add((node, context))
+            visited.add((node, context))
         if node.is_mapping:
             pairs = list(zip(node.inner[::2], node.inner[1::2], strict=False))
             if context in _PARAMS and any(

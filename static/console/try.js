@@ -20,8 +20,8 @@ let sections = {}; // by method, with all that was typed, chosen and answered th
 let owner = null;
 
 export async function draw(place, { rest: [service, method] }) {
-  const known = await get("/services");
-  const items = known.items.filter((each) => each.methods.length); // one may only pass requests on
+  const services = await get("/services");
+  const items = services.items.filter((each) => each.methods.length); // one may only pass requests on
   if (!items.length) return fill(place, h("h1", t("Try a method")), h("p", t("There is no method that you may call.")));
   if (owner !== user().sub) {
     owner = user().sub;
