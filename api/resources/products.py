@@ -134,8 +134,7 @@ def reduce_stock(data: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
         if request.if_match:
-            # Held until the end, or two who name the same version would both take some.
-            check_match(_get_product(session, product_id, lock=True))
+            check_match(_get_product(session, product_id))
         is_available = Product.take_stock(session, product_id, data["quantity"])
         product = _get_product(session, product_id)
         if not is_available:
@@ -154,8 +153,8 @@ def _list_products(args: dict[str, Any]) -> Response:
     return cached_response("products", read)
 
 
-def _get_product(session: Session, product_id: int, *, lock: bool = False) -> Product:
-    product = session.get(Product, product_id, populate_existing=True, with_for_update=lock)
+def _get_product(session: Session, product_id: int) -> Product:
+    product = session.get(Product, product_id, populate_existing=True)
     if product is None:
         raise _missing(product_id)
     return product

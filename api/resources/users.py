@@ -111,7 +111,7 @@ def change_password(data: dict[str, str]) -> Response:
     proved_hash = _prove_password(user_id, data["current_password"])
     password_hash = hash_password(data["new_password"])
     with write_session() as session:
-        user = _get_user(session, user_id, lock=True)
+        user = _get_user(session, user_id)
         _check_unchanged(user, proved_hash)
         user.password_hash = password_hash
         family = RefreshToken.family_of(session, g.token.jti)
@@ -138,7 +138,7 @@ def change_user(data: dict[str, Any], user_id: int) -> Response:
     columns = _columns(data)
     with app_state().database.write_session() as session:
         admins = User.lock_admins(session) if columns.keys() & accounts.ADMIN_COLUMNS else []
-        user = _get_user(session, user_id, lock=True)
+        user = _get_user(session, user_id)
         check_match(user)
         if proved_hash is not None:
             _check_unchanged(user, proved_hash)
@@ -161,7 +161,7 @@ def delete_user(user_id: int) -> None:
     _check_self_or_admin(user_id)
     with write_session("orders") as session:  # a cached list of the orders goes, too
         admins = User.lock_admins(session)
-        user = _get_user(session, user_id, lock=True)
+        user = _get_user(session, user_id)
         check_match(user)
         record_act(session, accounts.user_act("user.delete", user))
         revoked = accounts.delete_user(session, user, admins, auth_services().now())
@@ -176,7 +176,7 @@ def revoke_tokens(user_id: int) -> Response:
     """End all logins of a user: no token that was given until now is taken any more."""
     _check_self_or_admin(user_id)
     with write_session() as session:
-        user = _get_user(session, user_id, lock=True)
+        user = _get_user(session, user_id)
         revoked = RefreshToken.revoke_user(session, user_id, auth_services().now())
         record_act(session, accounts.user_act("user.revoke_tokens", user))
         response = success_response(None)
@@ -215,8 +215,8 @@ def _read_user(user_id: int) -> Response:
     return etag_response(_dump_user(user), etag_of(user))
 
 
-def _get_user(session: Session, user_id: int, *, lock: bool = False) -> User:
-    user = session.get(User, user_id, populate_existing=True, with_for_update=lock or None)
+def _get_user(session: Session, user_id: int) -> User:
+    user = session.get(User, user_id, populate_existing=True)
     if user is None:
         raise _missing(user_id)
     return user
