@@ -16,7 +16,8 @@ from api.context import app_state
 from api.health import database_problem, store_answers
 from api.http.forwarded import CONCEALED_KEY
 from gateway.errors import Forbidden
-from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.metrics import Metrics
+from gateway.metrics.exposition import CONTENT_TYPE, render_metrics
 from models.connections import CONNECTED
 
 blueprint = Blueprint("metrics", __name__)
@@ -30,7 +31,8 @@ def metrics() -> Response:
         raise Forbidden(
             "Only loopback and METRICS_ALLOW see the metrics; have your network put into that."
         )
-    return Response(app_state().gateway.metrics.render(_states()), content_type=CONTENT_TYPE)
+    text = render_metrics(app_state().gateway.metrics, _states())
+    return Response(text, content_type=CONTENT_TYPE)
 
 
 def count_request(counters: Metrics, incoming: Request, status: int, seconds: float) -> None:

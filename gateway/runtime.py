@@ -16,12 +16,12 @@ from gateway.http.connect.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics
-from gateway.signers.tokens.connections import Connections, NoConnections
+from gateway.signers.tokens.connection_store import Connections, NoConnections
 from gateway.signers.tokens.renewal import Tokens
 from gateway.state.answer_cache import AnswerCache
-from gateway.state.circuit import SharedCircuit
 from gateway.state.health_verdicts import HealthVerdicts
 from gateway.state.retry_budget import RetryBudget
+from gateway.state.shared_circuit import SharedCircuit
 from gateway.state.single_flight import SingleFlight
 from gateway.stores import FallbackStore, Store
 from gateway.telemetry.call_records import CallRecords

@@ -10,7 +10,8 @@ from flask import Flask
 from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens
-from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
+from api.auth.lockout import Lockout
+from api.auth.passwords import MAX_CONCURRENT_HASHES
 from api.auth.revocations import LOCAL_RELOAD_SECONDS, RELOAD_SECONDS, Revocations
 from api.context import AppState
 from api.request_context import current_app_context

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
+from cli.doctor.clocks import clock_finding
 from cli.doctor.finding import OK, Finding, ok, problem, warning
 from cli.secrets import SealStates
 from config import Settings
@@ -18,9 +19,6 @@ from models.database import Database
 from models.database.revisions import head_revision, revision_exists, revision_of
 
 REDIS_SECONDS = 3.0
-SKEW_SECONDS = 5.0  # that logs can bear; a signature is refused beyond 300
-MAX_SKEW_SECONDS = 60.0
-CLOCK_ADVICE = "let NTP set this machine's clock and the other's (timedatectl set-ntp true)"
 
 
 def database_findings(settings: Settings) -> Iterator[Finding]:
@@ -141,18 +139,3 @@ def _eviction_findings(client: redis.Redis) -> Iterator[Finding]:
             f"forgets nonces and ended logins when it is full: maxmemory-policy {policy}",
             "set maxmemory-policy noeviction",
         )
-
-
-def clock_finding(owner: str, theirs: float, before: float, after: float) -> Finding:
-    """Compare a clock that was read between two instants of ours, Unix seconds."""
-    skew = 0.0
-    if theirs < before:
-        skew = theirs - before
-    elif theirs > after:
-        skew = theirs - after
-    if abs(skew) < SKEW_SECONDS:
-        return ok("clock", f"agrees with that of {owner}")
-    says = f"that of {owner} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    if abs(skew) < MAX_SKEW_SECONDS:
-        return warning("clock", says, CLOCK_ADVICE)
-    return problem("clock", says, CLOCK_ADVICE)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from cli.doctor.clocks import clock_finding
 from cli.doctor.finding import Finding, ok, problem, warning
-from cli.doctor.servers import clock_finding
 from config import Settings
 from gateway.catalog.egress_proxy import DIRECT, Proxy
 from gateway.catalog.model import Catalog, Service, Tls

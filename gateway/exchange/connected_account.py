@@ -1,4 +1,4 @@
-"""The tokens of a service that an account is connected to (``gateway.signers.tokens.connections``).
+"""Tokens of a service whose account is connected (``gateway.signers.tokens.connection_store``).
 
 What a caller waits for ends with its deadline. The request that a refresh token goes out in does
 not: it has a time of its own, and its answer is stored whoever has left::
@@ -25,7 +25,7 @@ from gateway.signers import make_signer
 from gateway.signers.base import Send, Signer
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.oauth2 import OAuth2
-from gateway.signers.tokens.connections import (
+from gateway.signers.tokens.connection_store import (
     REFRESH_SECONDS,
     Claim,
     ConnectionKey,

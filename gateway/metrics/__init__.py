@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -26,16 +26,12 @@ from prometheus_client import (
     Gauge,
     Histogram,
     disable_created_metrics,
-    generate_latest,
     values,
 )
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from prometheus_client.registry import Collector
+from prometheus_client.multiprocess import mark_process_dead
 
 from gateway.metrics.files import MetricFiles
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -222,17 +218,6 @@ class Metrics:
         counter = self._requests.labels(route, verb, str(status))
         return _count_in(counter, self._request_seconds.labels(route))
 
-    def render(self, gauges: Iterable[Metric]) -> bytes:
-        """Return all metrics, of all workers, in Prometheus' text format.
-
-        :param gauges: what is read now rather than counted.
-        """
-        registry = self.registry
-        if folder := os.environ.get(FOLDER_VARIABLE):
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_GaugeCollector(gauges))
-
 
 def _count_in(counter: Counter, *histograms: Histogram) -> Callable[..., None]:
     """Return what counts once in these series.
@@ -251,11 +236,3 @@ def _count_in(counter: Counter, *histograms: Histogram) -> Callable[..., None]:
             buckets[bisect_left(bounds, elapsed)].inc(1)
 
     return count
-
-
-class _GaugeCollector(Collector):
-    def __init__(self, gauges: Iterable[Metric]) -> None:
-        self._gauges = gauges
-
-    def collect(self) -> Iterable[Metric]:
-        return self._gauges

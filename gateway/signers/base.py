@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import STARS, Secret
-from gateway.signers.tokens.connections import Grant
+from gateway.signers.tokens.connection_store import Grant
 from schemas.catalog.fields import Strict, text
 
 Auth = Mapping[str, Any]
@@ -90,7 +90,7 @@ class Signer:
     :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's
         base64, to be masked.
     :ivar keeps_refresh_token: tokens come by ``refresh``, not by ``fetch_token``, from a refresh
-        token that ``gateway.signers.tokens.connections`` keeps.
+        token that ``gateway.signers.tokens.connection_store`` keeps.
     """
 
     Settings: ClassVar[type[AuthSettings]] = AuthSettings

@@ -19,7 +19,7 @@ RECONNECT = "reconnect"
 class AccountConnection(Base):
     """One account, and its refresh token, sealed.
 
-    :ivar fingerprint: see ``gateway.signers.tokens.connections.ConnectionKey``; ``epoch``,
+    :ivar fingerprint: see ``gateway.signers.tokens.connection_store.ConnectionKey``; ``epoch``,
         ``version`` and ``claim`` are of its ``Claim``.
     :ivar access_token: sealed; the newest, until the vendor refuses it.
     :ivar rotates: whether the vendor gave another refresh token once; None where it has not

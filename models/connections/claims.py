@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from gateway.signers.tokens.connections import (
+from gateway.signers.tokens.connection_store import (
     CLAIM_SECONDS,
     Claim,
     ConnectionKey,

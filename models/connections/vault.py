@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from gateway.clock import Clock
 from gateway.errors import CredentialError, Unavailable
 from gateway.masking import Secret
-from gateway.signers.tokens.connections import Claim, ConnectionKey, Grant, Outcome
+from gateway.signers.tokens.connection_store import Claim, ConnectionKey, Grant, Outcome
 from models.connections import NOT_CONNECTED, AccountConnection
 from models.connections.claims import Claims, Seal, not_connected
 from models.database import Database, locks
@@ -42,7 +42,7 @@ class _State:
 
 
 class ConnectionVault:
-    """Keeps connections for the gateway (``gateway.signers.tokens.connections.Connections``)."""
+    """The ``gateway.signers.tokens.connection_store.Connections`` of a database."""
 
     def __init__(self, database: Database, seal: Seal, clock: Clock) -> None:
         self._database = database

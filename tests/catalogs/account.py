@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gateway.masking import Secret
-from gateway.signers.tokens.connections import Claim, ConnectionKey, Grant, Outcome
+from gateway.signers.tokens.connection_store import Claim, ConnectionKey, Grant, Outcome
 
 #: What the vendor gave when the account was connected.
 REFRESH_TOKEN = "refresh-token-of-the-vendor"
 
 
 class Account:
-    """Keeps one connection, in memory, as ``gateway.signers.tokens.connections.Connections`` has it."""
+    """Keeps one connection, in memory, as ``gateway.signers.tokens.connection_store.Connections`` has it."""
 
     def __init__(self) -> None:
         self._refresh_token = Secret(REFRESH_TOKEN)

@@ -19,8 +19,8 @@ from gateway.catalog.model import Method, Service
 from gateway.http.client import Channel
 from gateway.masking import MAX_CATALOGS, Masker, Secret
 from gateway.signers.tokens.shared import Token
-from gateway.state.circuit import SharedCircuit
 from gateway.state.retry_budget import RetryBudget
+from gateway.state.shared_circuit import SharedCircuit
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service

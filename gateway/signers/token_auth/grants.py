@@ -19,7 +19,7 @@ from gateway.signers.token_auth.assertions import (
     assertion_signer,
     lifetime_claims,
 )
-from gateway.signers.tokens.connections import Grant, GrantRefused, Outcome
+from gateway.signers.tokens.connection_store import Grant, GrantRefused, Outcome
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -28,7 +28,7 @@ from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import PATH_OR_URL, split_url
-from gateway.signers.tokens.connections import Grant
+from gateway.signers.tokens.connection_store import Grant
 from schemas.catalog.fields import NamedMap, flag, one_of, text
 
 BROWSER_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[!\x22$-~]*)?\Z"

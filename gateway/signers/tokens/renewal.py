@@ -19,7 +19,7 @@ from dataclasses import replace
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, OutOfResources, StoreUnavailable
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens.connections import RefreshUnderWay
+from gateway.signers.tokens.connection_store import RefreshUnderWay
 from gateway.signers.tokens.entry import EPOCH_MARK, Entry, Fetch, Note, Renewal
 from gateway.signers.tokens.shared import (
     EXPIRY_MARGIN_SECONDS,

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import CredentialError
 from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
-from gateway.signers.tokens.connections import CLAIM_SECONDS, Claim, Grant
+from gateway.signers.tokens.connection_store import CLAIM_SECONDS, Claim, Grant
 from models.connections.vault import ConnectionVault
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.held_vendor import held

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.auth.passwords import MAX_FAILURES
+from api.auth.lockout import MAX_FAILURES
 from api.errors import MalformedBody
 from api.http.error_response import render_error_response
 from api.http.forwarded import address_of

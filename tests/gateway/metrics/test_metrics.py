@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import Caller
 from gateway.errors import GatewayError
+from gateway.metrics.exposition import render_metrics
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, service
 from tests.samples import samples
@@ -34,7 +35,7 @@ def counted(at: Gate, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     return {
         key: value
         for key, value in samples(
-            at.gateway.metrics.render(at.gateway.states()), name, *labels
+            render_metrics(at.gateway.metrics, at.gateway.states()), name, *labels
         ).items()
         if value
     }
@@ -42,7 +43,7 @@ def counted(at: Gate, name: str, *labels: str) -> dict[tuple[str, ...], float]:
 
 def test_the_page_on_metrics_names_every_one_of_them(gate: Open) -> None:
     at = gate()
-    text = at.gateway.metrics.render(at.gateway.states()).decode()
+    text = render_metrics(at.gateway.metrics, at.gateway.states()).decode()
     families = {family.name for family in text_string_to_metric_families(text)}
     named = set(
         re.findall(r"postern_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
@@ -209,7 +210,7 @@ def test_probes_count_and_their_verdict_is_told(gate: Open, box: Sandbox) -> Non
         }
     )
     assert (
-        samples(at.gateway.metrics.render(at.gateway.states()), "postern_service_up") == {}
+        samples(render_metrics(at.gateway.metrics, at.gateway.states()), "postern_service_up") == {}
     )  # nobody knows yet
     at.gateway.start()
     assert comes_true(lambda: counted(at, "postern_service_up", "service") == {("s",): 1})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.state.circuit import FRESH_SECONDS
+from gateway.state.shared_circuit import FRESH_SECONDS
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
