@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -176,7 +175,10 @@ class Idempotency:
                 if lock.fence is not None and not use.repeatable:
                     raise Conflict(OUTCOME_UNKNOWN)
             # Before anything is done: should this worker die, its record goes on saying "begun".
-            if lock.fence is None or not self._write_begun(name, lock.fence, use):
+            is_first = record is None
+            if lock.fence is None or not self._write_begun(
+                name, lock.fence, use, is_first=is_first
+            ):
                 raise UnderWay(retry_after=1)
             return self._run_first(name, lock.fence, use, action)
 
@@ -187,9 +189,8 @@ class Idempotency:
             result = action()
         except GatewayError as error:
             if _not_executed(error, use.trace):
-                with suppress(StoreUnavailable):
-                    # Not deleted: that might take the record of a newer one.
-                    self._store.set_fenced(name, b"", use.lease, fence)
+                # Not deleted: that might take the record of a newer one.
+                self._store.remember(name, b"", use.lease, fence)
             elif not (use.repeatable and _answer_may_come(error)):
                 self._write(name, fence, use, {"error": error.to_dict()})
             raise
@@ -199,23 +200,27 @@ class Idempotency:
         self._write(name, fence, use, outcome)
         return result
 
-    def _write_begun(self, name: str, fence: int, use: KeyUse) -> bool:
+    def _write_begun(self, name: str, fence: int, use: KeyUse, *, is_first: bool) -> bool:
         record = dump_json({"asked": use.fingerprint})
-        return self._store.set_fenced(name, record, RETENTION_SECONDS, fence)
+        try:
+            return self._store.set_fenced(name, record, RETENTION_SECONDS, fence)
+        except StoreUnavailable:
+            if is_first:  # the store may have taken it, or may yet, and nothing is done
+                self._store.remember(name, b"", use.lease, fence)
+            raise
 
     def _write(self, name: str, fence: int, use: KeyUse, outcome: Record) -> None:
         """Record the outcome.
 
         The call is done whatever happens here: while the store is away, its record goes on saying
-        "begun".
+        "begun", until it is back.
         """
         record = dump_json({"asked": use.fingerprint, **outcome})
         if len(record) > MAX_ANSWER_BYTES:
             if use.repeatable:  # the next call under the key may send it again
                 return
             record = dump_json({"asked": use.fingerprint, "lost": True})
-        with suppress(StoreUnavailable):
-            self._store.set_fenced(name, record, RETENTION_SECONDS, fence)
+        self._store.remember(name, record, RETENTION_SECONDS, fence)
 
     def _read(self, name: str) -> Record | None:
         value = self._store.get(name)

@@ -101,6 +101,9 @@ class Store(Protocol):
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         """Store the value unless a holder with a higher fence did; return whether it was stored."""
 
+    def remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
+        """Do the same, never raising: a store that is away stores it once it is back."""
+
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
         """Use all buckets once or none: now, or else reserve the first instant at which all have
         room.

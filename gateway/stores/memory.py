@@ -107,6 +107,9 @@ class MemoryStore(Store):
             self._put(key, value, expires)
             return True
 
+    def remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
+        self.set_fenced(key, value, ttl, fence)
+
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
         return self._windows.acquire_rate(buckets, max_wait)
 

@@ -131,6 +131,8 @@ class RedisStore(Store):
         self._hold_slot = register(HOLD_SLOT)
         self._keys_to_forget: set[str] = set()
         self.link.on_return(self._forget_keys)
+        self._values_to_remember: dict[tuple[str, int], tuple[bytes, float]] = {}
+        self.link.on_return(self._remember_values)
 
     @property
     def up(self) -> bool:
@@ -190,6 +192,11 @@ class RedisStore(Store):
             keys = [PREFIX + key, f"{PREFIX}fence:{key}"]
             return bool(self._set_fenced(keys, [value, _milliseconds(ttl), fence]))
 
+    def remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
+        self._values_to_remember[key, fence] = value, ttl
+        with suppress(StoreUnavailable):
+            self._remember(key, value, ttl, fence)
+
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
         keys = [f"{PREFIX}window:{bucket.key}" for bucket in buckets]
         arguments: list[object] = [secrets.token_bytes(8), _microseconds(max_wait)]
@@ -240,6 +247,14 @@ class RedisStore(Store):
         for key in tuple(self._keys_to_forget):
             self.delete(key)
             self._keys_to_forget.discard(key)
+
+    def _remember_values(self) -> None:
+        for (key, fence), (value, ttl) in tuple(self._values_to_remember.items()):
+            self._remember(key, value, ttl, fence)
+
+    def _remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
+        self.set_fenced(key, value, ttl, fence)
+        self._values_to_remember.pop((key, fence), None)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -524,22 +524,67 @@ def test_while_the_store_is_away_a_call_with_a_key_is_not_sent(
     assert at.ask()
 
 
-def test_a_call_whose_answer_the_store_cannot_take_is_answered_and_then_unknown(
+def refuse_writes(server: RedisServer) -> None:
+    server.client.config_set("maxmemory", 1)
+
+
+@pytest.mark.parametrize("lose", [refuse_writes, RedisServer.kill])
+def test_an_answer_that_the_store_cannot_take_is_given_again_once_it_is_back(
+    mortal: tuple[RedisServer, RedisStore], lose: Callable[[RedisServer], None]
+) -> None:
+    server, store = mortal
+    idempotency = Idempotency(store)
+    done: list[str] = []
+
+    def do() -> Result:
+        done.append("done")
+        lose(server)
+        return Result("done")
+
+    assert idempotency.run(make_use(), do).data == "done"
+    server.start().client.config_set("maxmemory", 0)
+    assert comes_true(lambda: store.up)
+    use = make_use()
+    assert idempotency.run(use, do).data == "done"
+    assert use.trace.replayed
+    assert done == ["done"]
+
+
+def test_a_failure_that_did_nothing_frees_the_key_once_the_store_is_back(
     mortal: tuple[RedisServer, RedisStore],
 ) -> None:
     server, store = mortal
     idempotency = Idempotency(store)
 
-    def do() -> Result:
-        server.client.config_set("maxmemory", 1)  # it refuses to write
-        return Result("done")
+    def fail() -> Result:
+        refuse_writes(server)
+        raise ConnectFailed
 
-    assert idempotency.run(make_use(), do).data == "done"
+    with pytest.raises(ConnectFailed):
+        idempotency.run(make_use(), fail)
     server.client.config_set("maxmemory", 0)
     assert comes_true(lambda: store.up)
     server.pass_time(10)
-    with pytest.raises(Conflict, match="outcome is unknown"):
-        idempotency.run(make_use(), do)
+    assert idempotency.run(make_use(), lambda: Result("done")).data == "done"
+
+
+def test_a_call_that_was_not_made_because_the_store_did_not_answer_is_not_unknown(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_fenced = store.set_fenced
+    lost = iter([True])
+
+    def lose_first_answer(*args: Any) -> bool:
+        is_set = set_fenced(*args)
+        if next(lost, False):
+            raise StoreUnavailable
+        return is_set
+
+    monkeypatch.setattr(store, "set_fenced", lose_first_answer)
+    idempotency = Idempotency(store)
+    with pytest.raises(StoreUnavailable):
+        idempotency.run(make_use(), lambda: Result("lost"))
+    assert idempotency.run(make_use(), lambda: Result("done")).data == "done"
 
 
 @pytest.mark.parametrize("text", ["", "a b", "k\n", "ключ", "\x7f", "x" * 256])
