@@ -60,26 +60,26 @@ class Literals:
 
     :param values: the secrets, each line of one by itself, to be masked wherever else they are.
     :param is_yaml: False where the text goes on as no YAML, of which nothing is known.
+    :param _nodes: each with whether it has a secret; if not, its spelling may hide one.
     """
 
     text: str
     values: set[str]
     is_yaml: bool
-    _secret_nodes: set[_Node]
-    _escaped_nodes: set[_Node]
+    _nodes: dict[_Node, bool]
 
     def mask(self, mask: Callable[[str], str]) -> str:
         """Return the same lines with stars where a secret stands.
 
         :param mask: takes the secrets of all texts out of one that is spelled in another way.
         """
-        escaped_secrets = {node for node in self._escaped_nodes if mask(node.value) != node.value}
         pieces: list[str] = []
         end = 0
-        for node in sorted(self._secret_nodes | escaped_secrets, key=lambda node: node.start):
-            source = self.text[node.start : node.end]
-            pieces += self.text[end : node.start], _LINE.sub(STARS, source)
-            end = node.end
+        for node in sorted(self._nodes, key=lambda node: node.start):
+            if self._nodes[node] or mask(node.value) != node.value:
+                source = self.text[node.start : node.end]
+                pieces += self.text[end : node.start], _LINE.sub(STARS, source)
+                end = node.end
         return "".join([*pieces, self.text[end:]])
 
 
@@ -90,19 +90,18 @@ def find_literals(text: str) -> Literals:
     text = text.removeprefix("\ufeff")  # which YAML does not count
     roots, is_yaml = _read(text)
     values: set[str] = set()
-    secret_nodes = set()
-    escaped_nodes = set()
+    nodes: dict[_Node, bool] = {}
     for node, context in _scalars(roots, text):
-        if context in (_HIDDEN, _DESCRIBED) or _URL_WITH_SECRET.search(node.value):
-            secrets = [piece for piece in _AROUND.split(node.value) if piece and piece.strip()]
-            if secrets:
-                secret_nodes.add(node)
-            if context == _DESCRIBED:
-                secrets = [piece for piece in secrets if _DIGIT.search(piece)]
-            values.update(line.strip() for piece in secrets for line in piece.splitlines())
-        else:
-            escaped_nodes.add(node)
-    return Literals(text, values, is_yaml, secret_nodes, escaped_nodes)
+        if context not in (_HIDDEN, _DESCRIBED) and not _URL_WITH_SECRET.search(node.value):
+            nodes.setdefault(node, False)
+            continue
+        secrets = [piece for piece in _AROUND.split(node.value) if piece and piece.strip()]
+        if secrets:
+            nodes[node] = True
+        if context == _DESCRIBED:
+            secrets = [piece for piece in secrets if _DIGIT.search(piece)]
+        values.update(line.strip() for piece in secrets for line in piece.splitlines())
+    return Literals(text, values, is_yaml, nodes)
 
 
 def _read(text: str) -> tuple[list[_Node], bool]:
@@ -112,8 +111,7 @@ def _read(text: str) -> tuple[list[_Node], bool]:
     """
     roots: list[_Node] = []
     open_nodes = [roots]
-    inner: Sequence[_Node]
-    anchors: dict[str, _Node] = {}
+    anchors: dict[str | None, _Node] = {}
     events: Iterator[Any] = yaml.parse(text, LOADER)
     try:
         for event in events:
@@ -121,21 +119,19 @@ def _read(text: str) -> tuple[list[_Node], bool]:
                 open_nodes.pop()
             if not hasattr(event, "anchor"):
                 continue  # no node begins
-            anchor = event.anchor
             node = _Node(event.start_mark.index, event.end_mark.index)
+            if isinstance(event, yaml.AliasEvent):
+                node = anchors.get(event.anchor, node)
+            elif event.anchor:
+                anchors[event.anchor] = node
+                node.is_anchored = True
             open_nodes[-1].append(node)
             if isinstance(event, yaml.ScalarEvent):
                 node.value = event.value
-            elif isinstance(event, yaml.AliasEvent):
-                open_nodes[-1][-1] = anchors.get(anchor, node)
-                continue
-            else:
+            elif isinstance(event, yaml.CollectionStartEvent):
                 node.is_mapping = isinstance(event, yaml.MappingStartEvent)
-                node.inner = inner = []
-                open_nodes.append(inner)
-            if anchor:
-                anchors[anchor] = node
-                node.is_anchored = True
+                open_nodes.append([])
+                node.inner = open_nodes[-1]
             if len(open_nodes) > MAX_DEPTH:  # the parser's time grows with the square
                 return roots, False
     except yaml.YAMLError:
