@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from gateway.bodies.json import leaves
 from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 from schemas.catalog.hints import did_you_mean
@@ -98,19 +99,7 @@ def _check_references(
 
 def _check_texts(path: Path_, part: AggregatePart, sources: Collection[str]) -> Iterator[Advice]:
     """Yield a note for each text that would refer to something with a ``$`` before it."""
-    for place, text in _texts(part.params, (*path, "params")):
-        bare = text.strip("{} ")  # as other templates have it
+    for place, text in leaves(part.params, (*path, "params")):
+        bare = text.strip("{} ") if isinstance(text, str) else ""  # as other templates have it
         if _REFERENCE.fullmatch(bare) and bare.partition(".")[0] in sources:
             yield place, f"{text!r} is sent as it is written; write ${bare} if its value is meant"
-
-
-def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
-    """Yield every text in a parameter's value, with where it stands."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _texts(inner, (*path, key))
-    elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from _texts(inner, (*path, place))

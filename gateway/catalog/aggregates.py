@@ -8,11 +8,11 @@ numbers are places in a list. ``$$`` stands for a plain ``$``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.bodies.json import MISSING, find_value
+from gateway.bodies.json import MISSING, find_value, leaves
 from gateway.errors import BadResponse, InvalidParams
 
 REQUEST = ("query", "body")
@@ -52,7 +52,8 @@ class AggregatePart:
     references: tuple[Reference, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "references", tuple(iter_references(self.params)))
+        references = [leaf for _, leaf in leaves(self.params) if isinstance(leaf, Reference)]
+        object.__setattr__(self, "references", tuple(references))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -114,18 +115,6 @@ def read_references(value: Any) -> Any:
             " or $$ for a $"
         )
     return Reference(source, tuple(path))
-
-
-def iter_references(value: Any) -> Iterator[Reference]:
-    """Yield every reference in a parameter's value."""
-    if isinstance(value, Reference):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from iter_references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from iter_references(inner)
 
 
 def _resolve(value: Any, sources: Mapping[str, object]) -> Any:

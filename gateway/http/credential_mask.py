@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from gateway.bodies.json import leaves
 from gateway.catalog.model import Method, kind_of
 from gateway.errors import GatewayError
 from gateway.http.credential_forms import CredentialForms, StreamMask
@@ -108,23 +109,14 @@ class CredentialMask:
         return latest[1]
 
     def _declared(self) -> Iterator[str]:
-        for secret in (*_secrets_in(self._method.service.auth), *self._signer_secrets):
-            yield from _with_credential(secret.reveal())
+        settings = [value for _, value in leaves(self._method.service.auth)]
+        for secret in (*settings, *self._signer_secrets):
+            if isinstance(secret, Secret):
+                yield from _with_credential(secret.reveal())
         for declared in (self._method.headers, self._method.query):
             for name, text in declared.items():
                 if _KEY_NAME.search(name):
                     yield from _with_credential(text)
-
-
-def _secrets_in(value: Any) -> Iterator[Secret]:
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, Mapping):
-        for member in value.values():
-            yield from _secrets_in(member)
-    elif isinstance(value, list | tuple):
-        for member in value:
-            yield from _secrets_in(member)
 
 
 def _with_credential(text: str) -> Iterator[str]:

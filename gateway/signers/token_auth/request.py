@@ -9,13 +9,14 @@ All texts are templates, of the language in ``gateway.signers.templates``::
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from marshmallow import ValidationError, validate
 
 from gateway.bodies import FORM_TYPE, dump_json
+from gateway.bodies.json import leaves
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
 from gateway.signers.base import plain
@@ -65,8 +66,9 @@ def check_request(settings: Mapping[str, Any], names: Iterable[str], *path: str)
             check_template(template, names, *path, key, name)
     check_template(settings["http"], names, *path, "http")
     body = settings.get("body", {})
-    for template in _texts(body):
-        check_template(template, names, *path, "body")
+    for _, value in leaves(body):
+        if isinstance(value, str):
+            check_template(value, names, *path, "body")
     if settings.get("body_format") == "form":
         for name, value in body.items():
             if not isinstance(value, str):
@@ -133,14 +135,3 @@ def _compile(value: Any) -> Fill:
         items = [_compile(inner) for inner in value]
         return lambda facts: [fill(facts) for fill in items]
     return lambda facts: value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
