@@ -11,7 +11,7 @@ from gateway.bodies import READERS, WRITERS
 from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.bodies.text import CHARSETS
 from gateway.bodies.xml_names import XML_NAME
-from gateway.envelopes import ENVELOPE_CLASSES
+from gateway.envelopes import ENVELOPES
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import VENDOR_ERRORS
 from schemas.catalog.fields import (
@@ -28,7 +28,7 @@ from schemas.catalog.fields import (
 )
 
 #: Envelopes by name; ``{preset: NAME}`` may begin with one that is described.
-ENVELOPES = ("plain", *PRESETS, *(name for name in ENVELOPE_CLASSES if name != "plain"))
+ENVELOPE_NAMES = ("plain", *PRESETS, *(name for name in ENVELOPES if name != "plain"))
 
 
 class BodySchema(Strict):
@@ -129,8 +129,8 @@ class EnvelopeSchema(Strict):
 def envelope_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(EnvelopeSchema)
-    names = ", ".join(ENVELOPES)
+    names = ", ".join(ENVELOPE_NAMES)
     check = NearOneOf(
-        ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
+        ENVELOPE_NAMES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
     )
     return text(validate=check)

@@ -1,7 +1,7 @@
 """Reply formats: how a vendor wraps its answers.
 
-A format that data can describe is an entry in ``PRESETS``, any other a class and a line in
-``ENVELOPE_CLASSES``::
+A format that data can describe is an entry in ``PRESETS``, any other a function and a line in
+``ENVELOPES``::
 
     envelope = make_envelope({"preset": "wechat", "data": "result"})
     data = envelope(response, make_reader("json"))
@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.envelopes.alipay import AlipayEnvelope
+from gateway.envelopes.alipay import alipay_envelope
 from gateway.envelopes.described import DescribedEnvelope
-from gateway.envelopes.plain import PlainEnvelope
+from gateway.envelopes.plain import plain_envelope
 from gateway.envelopes.presets import PRESETS
 from gateway.envelopes.soap import SoapEnvelope
 from gateway.http_messages import HttpResponse
@@ -24,9 +24,9 @@ from gateway.http_messages import HttpResponse
 Envelope = Callable[[HttpResponse, Reader], Any]
 
 #: Formats that a description cannot say.
-ENVELOPE_CLASSES: Mapping[str, Callable[[], Envelope]] = {
-    "plain": PlainEnvelope,
-    "alipay": AlipayEnvelope,
+ENVELOPES: Mapping[str, Envelope] = {
+    "plain": plain_envelope,
+    "alipay": alipay_envelope,
 }
 #: Presets whose description is read by rules of its own.
 PRESET_CLASSES: Mapping[str, type[DescribedEnvelope]] = {"soap": SoapEnvelope}
@@ -37,8 +37,8 @@ def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
 
     :param declared: a name, or a description, which may begin with a preset.
     """
-    if isinstance(declared, str) and declared in ENVELOPE_CLASSES:
-        return ENVELOPE_CLASSES[declared]()
+    if isinstance(declared, str) and declared in ENVELOPES:
+        return ENVELOPES[declared]
     description = {"preset": declared} if isinstance(declared, str) else declared
     preset = description.get("preset", "")
     return PRESET_CLASSES.get(preset, DescribedEnvelope)(_with_preset(description))

@@ -34,21 +34,19 @@ ERRORS: Mapping[str, str] = {
 }
 
 
-class AlipayEnvelope:
-    """Data is the answer without ``code`` and ``msg``; with ``code`` where that is 10003."""
+def alipay_envelope(response: HttpResponse, read: Reader) -> Any:
+    """Return the answer without ``code`` and ``msg``; with ``code`` where that is 10003.
 
-    def __call__(self, response: HttpResponse, read: Reader) -> Any:
-        """:raises GatewayError: what ``sub_code``, or else ``code``, stands for."""
-        if not 200 <= response.status < 300:
-            raise status_error(response)
-        name, answer = _answer(read_body(response, read))
-        code = answer.get("code")
-        if name == ERROR_NAME or code not in (*OK_CODES, PENDING_CODE):
-            raise _error(answer)
-        dropped = {"msg", "code"}
-        if code == PENDING_CODE:
-            dropped = {"msg"}
-        return {key: value for key, value in answer.items() if key not in dropped}
+    :raises GatewayError: what ``sub_code``, or else ``code``, stands for.
+    """
+    if not 200 <= response.status < 300:
+        raise status_error(response)
+    name, answer = _answer(read_body(response, read))
+    code = answer.get("code")
+    if name == ERROR_NAME or code not in (*OK_CODES, PENDING_CODE):
+        raise _error(answer)
+    dropped = {"msg"} if code == PENDING_CODE else {"msg", "code"}
+    return {key: value for key, value in answer.items() if key not in dropped}
 
 
 def _error(answer: Mapping[str, Any]) -> GatewayError:

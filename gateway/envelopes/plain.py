@@ -1,6 +1,6 @@
 """What an answer means where nothing describes it: the HTTP status decides, the body is the data.
 
-data = PlainEnvelope()(response, make_reader("json"))
+data = plain_envelope(response, make_reader("json"))
 """
 
 from __future__ import annotations
@@ -35,14 +35,11 @@ MESSAGE_PLACES = (
 )
 
 
-class PlainEnvelope:
-    """The HTTP status decides, the body is the data."""
-
-    def __call__(self, response: HttpResponse, read: Reader) -> Any:
-        """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
-        if not 200 <= response.status < 300:
-            raise _plain_error(response, read)
-        return read_body(response, read)
+def plain_envelope(response: HttpResponse, read: Reader) -> Any:
+    """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
+    if not 200 <= response.status < 300:
+        raise _plain_error(response, read)
+    return read_body(response, read)
 
 
 def _plain_error(response: HttpResponse, read: Reader) -> GatewayError:

@@ -1,6 +1,6 @@
 """What each vendor's pages say that it answers: a good reply, and each failure that we tell apart.
 
-An envelope that is added to ``gateway.catalog.formats.ENVELOPES`` gets its samples here.
+An envelope that is added to ``gateway.catalog.formats.ENVELOPE_NAMES`` gets its samples here.
 """
 
 from __future__ import annotations

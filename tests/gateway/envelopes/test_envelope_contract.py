@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.bodies import READERS, make_reader
-from gateway.catalog.formats import ENVELOPES, EnvelopeSchema
+from gateway.catalog.formats import ENVELOPE_NAMES, EnvelopeSchema
 from gateway.envelopes import make_envelope
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import BadResponse, GatewayError
@@ -41,7 +41,7 @@ def call_once(
 
 
 def test_every_envelope_has_its_samples() -> None:
-    assert set(SAMPLES) == set(ENVELOPES)
+    assert set(SAMPLES) == set(ENVELOPE_NAMES)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
