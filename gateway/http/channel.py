@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,19 +26,18 @@ class Channel:
     channel.session.get(url, timeout=5)  # requests.Request -> requests.Response
     """
 
-    def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
+    def __init__(self, pools: dict[str, ConnectionPool], clock: Clock) -> None:
         self._clock = clock
         self._now = clock.now
         self.pools = pools
-        self._by_origin = pools
-        self._pools: dict[str, ConnectionPool] = {}  # by the base URLs that were asked for
+        self._by_base_url: dict[str, ConnectionPool] = {}  # those that were asked for
 
     @cached_property
     def session(self) -> Session:
         """What sends by the same pools, for callers who speak ``requests``."""
         from gateway.http.requests_session import make_session
 
-        return make_session(self._by_origin.values(), self._clock)
+        return make_session(self.pools.values(), self._clock)
 
     def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
         """Make one attempt, within its own timeout and the call's deadline.
@@ -48,7 +47,7 @@ class Channel:
         """
         if deadline <= self._now():
             raise DeadlineExceeded
-        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
+        pool = self._by_base_url.get(request.base_url) or self._pool(request.base_url)
         try:
             return pool.exchange(request, timeout, deadline)
         except (ConnectTimeout, ReadTimeout) as error:
@@ -64,7 +63,7 @@ class Channel:
         """
         if timeouts.deadline <= self._now():
             raise DeadlineExceeded
-        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
+        pool = self._by_base_url.get(request.base_url) or self._pool(request.base_url)
         try:
             return pool.open(request, timeouts)
         except (ConnectTimeout, ReadTimeout) as error:
@@ -77,12 +76,12 @@ class Channel:
         return itertools.cycle(urls).__next__  # atomic
 
     def close(self) -> None:
-        for pool in list(self._by_origin.values()):
+        for pool in list(self.pools.values()):
             pool.close()
 
     def _pool(self, base_url: str) -> ConnectionPool:
-        pool = self._by_origin[origin_of(base_url)]
-        self._pools[base_url] = pool
+        pool = self.pools[origin_of(base_url)]
+        self._by_base_url[base_url] = pool
         return pool
 
 

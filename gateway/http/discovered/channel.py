@@ -32,8 +32,7 @@ class DiscoveredChannel(Channel):
         make_pool: Callable[[str], ConnectionPool],
         clock: Clock,
     ) -> None:
-        self._own_pools: dict[str, ConnectionPool] = {}
-        super().__init__(self._own_pools, clock)
+        super().__init__({}, clock)
         self._base_url, *self._fixed_urls = urls
         self._make_pool = make_pool
         self.instances = instances
@@ -85,19 +84,19 @@ class DiscoveredChannel(Channel):
 
     def _pool(self, base_url: str) -> ConnectionPool:
         origin = origin_of(base_url)
-        pool = self._own_pools.get(origin)
+        pool = self.pools.get(origin)
         if pool is None:
             self._drop_unlisted()
-            pool = self._own_pools.setdefault(origin, self._make_pool(origin))
-        self._pools[base_url] = pool
+            pool = self.pools.setdefault(origin, self._make_pool(origin))
+        self._by_base_url[base_url] = pool
         return pool
 
     def _drop_unlisted(self) -> None:
         """Close the pools of instances that the registry knows no more."""
         used = {origin_of(url) for url in (*self.instances.urls, *self._fixed_urls)}
-        for origin in list(self._own_pools.keys() - used):
-            pool = self._own_pools.pop(origin, None)
+        for origin in list(self.pools.keys() - used):
+            pool = self.pools.pop(origin, None)
             if pool:
                 pool.close()
-        for url in [url for url in list(self._pools) if origin_of(url) not in used]:
-            self._pools.pop(url, None)
+        for url in [url for url in list(self._by_base_url) if origin_of(url) not in used]:
+            self._by_base_url.pop(url, None)
