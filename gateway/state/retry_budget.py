@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 
 WINDOW_SECONDS = 10  # how far back a call is recent
+SHARE = 0.2  # retries allowed per recent call
+#: Retries allowed in a window however few the calls, or a quiet service could never retry.
+RESERVE = 10
 
 
 @dataclass(slots=True)
@@ -24,17 +27,10 @@ class _Second:
 
 
 class RetryBudget:
-    """Safe under threads.
+    """Safe under threads; each worker has its own."""
 
-    :param share: retries allowed per recent call.
-    :param reserve: retries allowed in a window however few the calls, or a quiet service could
-        never retry; each worker has its own.
-    """
-
-    def __init__(self, clock: Clock, share: float = 0.2, reserve: int = 10) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._share = share
-        self._reserve = reserve
         self._seconds: deque[_Second] = deque()
         self._lock = threading.Lock()
 
@@ -48,7 +44,7 @@ class RetryBudget:
             current = self._current_second()
             calls = sum(second.calls for second in self._seconds)
             retries = sum(second.retries for second in self._seconds)
-            if retries + 1 > self._reserve + self._share * calls:
+            if retries + 1 > RESERVE + SHARE * calls:
                 return False
             current.retries += 1
             return True

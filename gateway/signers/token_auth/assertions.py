@@ -30,13 +30,13 @@ def assertion_signer(private_key: str, algorithm: str, key_id: str | None = None
     return lambda claims: jwt.encode(dict(claims), key, algorithm, headers)
 
 
-def check_private_key(private_key: str, algorithm: str, key: str = "private_key") -> None:
+def check_private_key(private_key: str, algorithm: str) -> None:
     """:raises ValidationError: the text is no such key, or an encrypted one."""
     try:
         assertion_signer(private_key, algorithm)({})
     except Exception as error:  # cryptography's and PyJWT's own kinds, TypeError, ValueError
         message = f"must be an unencrypted private key in PEM that can sign {algorithm}"
-        raise ValidationError(message, key) from error
+        raise ValidationError(message, "private_key") from error
 
 
 def lifetime_claims(now: float, life_seconds: float = LIFE_SECONDS) -> dict[str, int]:
