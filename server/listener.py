@@ -17,11 +17,11 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from api.logs import current_log
+from gateway.system import EXHAUSTION
 
 PAUSE_SECONDS = 0.1
 LOG_SECONDS = 10.0
 UNREAD_SECONDS = 60  # after which a caller who takes nothing more of its answer is gone
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
 SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h
 #: Classic BPF over a TCP header (linux/filter.h): code, jump if true, jump if false, value.
@@ -56,7 +56,7 @@ class Listener(StreamServer):
         try:
             return super().do_read()
         except OSError as error:
-            if error.errno not in EXHAUSTED:
+            if error.errno not in EXHAUSTION:
                 raise
             self._log(error)
         self._make_room(full=True)

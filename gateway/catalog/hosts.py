@@ -19,6 +19,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from gateway.catalog.model import Method, Param, Service
 from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.errors import fields_error
+from gateway.signers.token_auth.oauth2 import CONNECTED_GRANTS
 from schemas.catalog.fields import PLACEHOLDER, Strict, flag, one_of, text
 from schemas.catalog.params import value_problems
 
@@ -32,8 +33,6 @@ _LABELS = re.compile(rf"{LABEL.pattern}(?:\.{LABEL.pattern})*")
 _OWN_DOMAIN = re.compile(r"\.[^{}.]+\.[^{}]+\Z")
 _NOT_A_LABEL = "must be letters, digits and hyphens, as between the dots of a host's name"
 _CONSTRAINTS = ("type", "pattern", "enum")
-#: Grants whose tokens belong to one account at one host.
-CONNECTED_GRANTS = ("authorization_code", "refresh_token")
 
 
 class HostParamSchema(Strict):

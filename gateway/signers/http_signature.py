@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.errors import CredentialError
-from gateway.http_messages import HttpRequest
+from gateway.http_messages import DEFAULT_PORTS, HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
 from schemas.catalog.fields import one_of, text, whole
@@ -46,7 +46,6 @@ COMPONENT = validate.Regexp(
 )
 QUOTABLE = validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
 LABEL = validate.Regexp(r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1")
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _ed25519(key: ed25519.Ed25519PrivateKey) -> Sign:
@@ -244,7 +243,7 @@ def _scheme(request: HttpRequest) -> str:
 
 
 def _authority(request: HttpRequest) -> str:
-    return request.host.lower().removesuffix(_DEFAULT_PORTS[_scheme(request)])
+    return request.host.lower().removesuffix(f":{DEFAULT_PORTS[_scheme(request)]}")
 
 
 def _query(request: HttpRequest) -> str:

@@ -29,6 +29,7 @@ from gateway.http.connect.connection import Connection
 from gateway.http.connect.happy_eyeballs import Dialler
 from gateway.http.connect.resolver import Address, Resolver
 from gateway.http.connect.tunnel import open_tunnel
+from gateway.http_messages import DEFAULT_PORTS
 from gateway.system import is_exhaustion
 
 
@@ -149,8 +150,7 @@ class Connector:
 def host_and_port(url: str) -> tuple[str, int]:
     """Return where a URL leads; the port is its scheme's unless it has one."""
     parts = urlsplit(url)
-    usual = 443 if parts.scheme == "https" else 80
-    return parts.hostname or "", parts.port or usual
+    return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def _refused(address: str) -> AddressRefused:

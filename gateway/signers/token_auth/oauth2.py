@@ -54,7 +54,7 @@ OWN_PARAMETERS = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
     "code_challenge_method",
 )  # fmt: skip
-#: Those whose refresh tokens are kept in the database.
+#: Those of one account, at one host, whose refresh tokens are kept in the database.
 CONNECTED_GRANTS = frozenset({"refresh_token", "authorization_code"})
 
 
