@@ -43,6 +43,7 @@ from gateway.catalog.registry_names import EXAMPLES, registry_address
 from gateway.discovery.registration import Announcement
 from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
+from gateway.http_messages import authority
 from gateway.masking import Secret
 
 __all__ = ["INSTANCE", "ROOT", "Settings", "SettingsError"]
@@ -119,9 +120,7 @@ class Settings:
     @property
     def bind(self) -> str:
         """Host and port to listen on."""
-        if ":" in self.host:
-            return f"[{self.host}]:{self.port}"
-        return f"{self.host}:{self.port}"
+        return authority(self.host, self.port)
 
     @property
     def url(self) -> str:

@@ -18,9 +18,12 @@ from gateway.values import value
 DEFAULT_PORTS = {"http": 80, "https": 443}
 #: The values of a header that goes out in several lines, by its name and its value in ``headers``.
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
-
-
 _is_unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, 2.3
+
+
+def authority(host: str, port: int) -> str:
+    """Return host and port as a URL has them (RFC 3986, 3.2): an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _quoted(text: str, safe: str = "") -> str:

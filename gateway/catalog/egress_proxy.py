@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
+from gateway.http_messages import authority
 from gateway.masking import Secret
 
 _SEPARATORS = re.compile(r"[,\s]+")
@@ -45,10 +46,7 @@ class Proxy:
     @property
     def name(self) -> str:
         """The proxy as the log names it."""
-        host = self.host
-        if ":" in host:
-            host = f"[{host}]"
-        return f"egress proxy {host}:{self.port}"
+        return f"egress proxy {authority(self.host, self.port)}"
 
     @property
     def header(self) -> str:

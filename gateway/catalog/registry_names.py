@@ -17,6 +17,7 @@ from marshmallow import ValidationError
 
 from gateway.catalog.model import Service
 from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
+from gateway.http_messages import authority
 
 SETTINGS = {"consul": "CONSUL_HTTP_ADDR", "nacos": "NACOS_ADDR"}
 EXAMPLES = {"consul": "http://127.0.0.1:8500", "nacos": "http://127.0.0.1:8848"}
@@ -80,9 +81,8 @@ class RegistryName:
 
         :param scheme: what the registry says of it; the name's own option goes before.
         """
-        if ":" in host:
-            host = f"[{host}]"
-        return f"{self.options.get('scheme', scheme)}://{host}:{port}{self.path}"
+        scheme = self.options.get("scheme", scheme)
+        return f"{scheme}://{authority(host, port)}{self.path}"
 
 
 def _allowed(kind: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.catalog.model import Tls
+from gateway.http_messages import authority
 from gateway.masking import Secret
 
 
@@ -122,9 +123,7 @@ class SourceAddress:
             )
         if options.get("tls", "false") not in ("true", "false"):
             raise AddressError(f"{shape}; tls must be true or false")
-        if ":" in host:
-            host = f"[{host}]"
-        return cls(kind, f"{host}:{port}", key, options)
+        return cls(kind, authority(host, port), key, options)
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gateway.catalog.egress_proxy import Proxy
 from gateway.errors import ProxyFailed, ProxyRefused
+from gateway.http_messages import authority
 
 MAX_HEAD_BYTES = 16384  # of the proxy's answer
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: |\r|\n)")
@@ -33,7 +34,7 @@ def open_tunnel(connection: Socket, proxy: Proxy, host: str, port: int, until: f
     :raises ProxyRefused: the proxy will not, for want of a password or by its rules.
     :raises ProxyFailed: it cannot, does not answer in time, or does not speak HTTP.
     """
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = authority(host, port)
     request = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{proxy.header}\r\n".encode("latin-1")
     try:
         while request:
