@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.openapi.body import NOT_SCHEMA, BodyReader, Operation, without
 from cli.openapi.keywords import Keywords
+from cli.openapi.merging import says_type
 from cli.openapi.param_list import TEXT_NOTE, ParamList, Values
 from cli.openapi.source import Spec, UnsayableError, list_in
 from cli.openapi.styles import Styles
@@ -89,6 +90,9 @@ class Arguments:
         required = param.get("required") is True
         schema = self._parameter_schema(param)
         kind, flat = self.params.keywords.flatten(schema)
+        if not says_type(flat):  # outside a body all is text
+            schema = {"type": "string", "description": schema["description"]}
+            kind = "string"
         style = self.styles.of_parameter(param, place, kind, flat)
         if style is None:
             schema = {"type": "string", "description": schema["description"], "x-note": TEXT_NOTE}

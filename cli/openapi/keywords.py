@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cli.openapi.merging import Merger, Refs, Schema, type_of, writable_properties
+from cli.openapi.merging import (
+    Merger,
+    Refs,
+    Schema,
+    says_type,
+    type_of,
+    writable_properties,
+)
 from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
@@ -25,6 +32,7 @@ _UNSUPPORTED = (
     "propertyNames", "then", "unevaluatedProperties", "uniqueItems",
 )  # fmt: skip
 _PYTHON_TYPES = {"integer": int, "number": int | float, "boolean": bool}
+_ANY_TYPES = ("string", "number", "boolean", "array", "object")  # a number may be whole
 _SIZE_KEYWORDS = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300}([eE][+-]?[0-9]{1,2})?)?")
 
@@ -87,6 +95,9 @@ class Keywords:
         schema = _with_types_as_shapes(schema)
         if "x-shapes" in schema and may_descend:
             return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
+        if not says_type(schema):
+            self.dropped["enum"] += bool(schema.get("enum"))
+            return _anything(schema, required=task.required)
         kind = type_of(schema)
         keywords = Commented({"type": kind})
         if task.required:
@@ -206,6 +217,16 @@ class Keywords:
         else:
             keywords[key] = bound
             self.dropped[f"exclusive {key}"] += 1
+
+
+def _anything(schema: Schema, *, required: bool) -> Commented:
+    """Return keywords for a schema that says nothing of a value, as ``Any`` of many frameworks."""
+    keywords = Commented({"required": True} if required else {})
+    keywords["nullable"] = True
+    if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
+        keywords["description"] = text
+    keywords["anyOf"] = [{"type": name} for name in _ANY_TYPES]
+    return keywords
 
 
 def _with_types_as_shapes(schema: dict[str, Any]) -> dict[str, Any]:

@@ -118,9 +118,9 @@ class Merger:
 def writable_properties(schema: Schema) -> dict[str, Any]:
     """Return the properties that a request may have."""
     return {
-        str(name): value
+        str(name): {} if value is True else value  # 3.1 has both for a value of any kind
         for name, value in mapping_in(schema, "properties").items()
-        if isinstance(value, dict) and not value.get("readOnly")
+        if value is True or (isinstance(value, dict) and not value.get("readOnly"))
     }
 
 
@@ -149,7 +149,15 @@ def _declared_type(schema: Schema) -> str:
     values = schema.get("enum") or [schema.get("const")]
     if not isinstance(values, list):
         return ""
-    return _PYTHON_TYPES.get(type(values[0]), "")
+    return _common_type([value for value in values if value is not None])
+
+
+def _common_type(values: list[Any]) -> str:
+    """Return the type that all values have; empty where they have several, or there is none."""
+    kinds = {_PYTHON_TYPES.get(type(value), "") for value in values}
+    if kinds == {"integer", "number"}:
+        return "number"
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def intersect(one: Schema, other: Schema) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cli.output import show_progress
 from gateway.catalog.verb_and_path import VERBS, verb_and_path
 
 EVENT_STREAM = "text/event-stream"
+BYTES = "application/octet-stream"
 MAX_MEDIA_CHARACTERS = 100
 
 
@@ -157,16 +158,27 @@ class Operations:
         successes = [responses[status] for status in statuses]
         if not successes and "default" in responses:
             successes = [responses["default"]]
-        for response in successes:
+        for success in successes:
             try:
-                content = self.spec.follow(response).get("content")
+                response = self.spec.follow(success)
             except UnsayableError:
                 continue
+            content = response.get("content")
             if self.spec.swagger:
                 content = operation.get("produces", self.spec.root.get("produces"))
+                if mapping_in(response, "schema").get("type") == "file":
+                    content = _file_medias(content)
             if isinstance(content, dict | list) and content:
                 return [one_line(str(media), MAX_MEDIA_CHARACTERS) for media in content]
         return []
+
+
+def _file_medias(produces: object) -> list[Any]:
+    """Return the types of an answer that is a file, beside which a whole Swagger file's JSON means
+    failures.
+    """
+    medias = produces if isinstance(produces, list) else []
+    return [media for media in medias if response_of(str(media)) != "json"] or [BYTES]
 
 
 def _check_path(operation: Operation) -> None:

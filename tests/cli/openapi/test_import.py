@@ -324,6 +324,35 @@ def test_what_only_answers_have_is_no_parameter() -> None:
     assert result == {"name": {"type": "string"}}
 
 
+@pytest.mark.parametrize(
+    "schema", [{}, {"title": "V"}, True, {"nullable": True}, {"example": 3}, {"enum": [1, "a"]}]
+)
+def test_what_may_be_anything_takes_any_value(schema: Any) -> None:
+    kinds = ("string", "number", "boolean", "array", "object")
+    anything = {"nullable": True, "anyOf": [{"type": kind} for kind in kinds]}
+    whole = {"required": ["value"], "properties": {"value": schema, "name": {"type": "string"}}}
+    assert body_params(whole)["value"] == {"required": True, **anything}
+
+
+@pytest.mark.parametrize("schema", [{}, {"title": "V"}, True, {"description": "It."}])
+def test_a_parameter_outside_the_body_of_which_nothing_is_said_is_a_text(schema: Any) -> None:
+    names = (("id", "path"), ("q", "query"), ("X-H", "header"))
+    parameters = [{"name": name, "in": place, "schema": schema} for name, place in names]
+    params = one_method({"parameters": parameters}, "get", "/a/{id}")["params"]
+    assert [params[name]["type"] for name, _ in names] == ["string", "string", "string"]
+
+
+@pytest.mark.parametrize(
+    ("values", "keywords"),
+    [
+        ([None, "a"], {"type": "string", "enum": ["a"]}),
+        ([1, 2.5], {"type": "number", "enum": [1, 2.5]}),
+    ],
+)
+def test_values_without_a_type_say_theirs(values: list[Any], keywords: Values) -> None:
+    assert query_param({"enum": values}) == {"q": keywords}
+
+
 def test_a_default_in_a_body_is_not_sent_for_the_caller() -> None:
     result = body_params({"properties": {"private": {"type": "boolean", "default": False}}})
     assert result == {"private": {"type": "boolean"}}
@@ -650,6 +679,26 @@ def test_swagger_2_forms_files_and_comma_lists() -> None:
     assert result["methods"]["get_pets"]["params"] == {
         "ids": {"type": "array", "items": {"type": "integer"}, "explode": False}
     }
+
+
+@pytest.mark.parametrize(
+    ("produces", "response"),
+    [
+        (None, "bytes"),
+        (["application/json"], "bytes"),
+        (["application/json", "application/pdf"], "bytes"),
+        (["text/csv"], "text"),
+    ],
+)
+def test_an_answer_that_is_a_file_in_swagger_2_is_not_read_as_json(
+    produces: list[str] | None, response: str
+) -> None:
+    get = {"responses": {"200": {"schema": {"type": "file"}}}}
+    description = {"swagger": "2.0", "info": {"title": "P"}, "host": "p.example"}
+    if produces:
+        description["produces"] = produces
+    [method] = service_of({**description, "paths": {"/f": {"get": get}}})["methods"].values()
+    assert (method["response"], "returns" in method) == (response, False)
 
 
 @pytest.fixture
