@@ -17,6 +17,8 @@ _OTHER_SPELLING = re.compile(
     rf"(?:^|(?<=[ /=:]))(?:\${_NAME}|\$\({_NAME}\)|%{_NAME}%|\{{{_NAME}\}}|<{_NAME}>"
     rf"|\{{\{{ ?{_NAME} ?\}}\}})(?=$|[ /:])"
 )
+#: One whose brace is missing.
+_UNCLOSED = re.compile(r"\$\{(?:[A-Z][A-Z0-9_]{2,}|file:)[^}]*$")
 #: Keys of a service or a method whose texts are sent.
 _SENT = frozenset({"auth", "headers", "query", "base_url", "backup_url"})
 #: A default as it is written elsewhere: ``${NAME-text}``, ``${NAME:text}``.
@@ -47,7 +49,9 @@ class Variables:
 
     def _check_spelling(self, raw: str, path: Path_) -> None:
         """Refuse what is a variable elsewhere and would be sent as it is."""
-        if _OTHER_SPELLING.search(raw):  # not quoted: it may be a secret after all
+        if _OTHER_SPELLING.search(raw) or _UNCLOSED.search(
+            raw
+        ):  # not quoted: it may be a secret after all
             self._document.complain_missing(
                 path,
                 "would be sent as it is written; a variable is ${NAME}, with braces"
@@ -55,6 +59,12 @@ class Variables:
             )
 
     def _value(self, reference: str, path: Path_) -> str:
+        if "${" in reference:  # the first } ends it, and what follows would be sent as it is
+            self._document.complain_missing(
+                path,
+                "a variable inside another is not filled in; write one, with a text as default",
+            )
+            return ""
         if reference.startswith("file:"):
             return self._from_file(Path(reference[5:]), path)
         name, has_default, default = reference.partition(":-")

@@ -21,6 +21,7 @@ SENT = (
     "would be sent as it is written; a variable is ${NAME}, with braces"
     " (${NAME:-TEXT} if the text is meant)"
 )
+INSIDE_ANOTHER = "a variable inside another is not filled in; write one, with a text as default"
 LONE_BRACE = "{ and } in a path stand around a name, as in {name}; write %7B and %7D for themselves"
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
 
@@ -85,6 +86,12 @@ def test_a_path_that_looks_like_a_slip_and_is_none_is_taken(http: str) -> None:
         ("query: {key: $SHOP_KEY}", SENT),
         ("auth: {type: bearer, token: '${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
         ("headers: {Authorization: 'Bearer ${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
+        ("auth: {type: bearer, token: '${SHOP_KEY:-${EMPTY}}'}", INSIDE_ANOTHER),
+        ("auth: {type: bearer, token: '${NO_KEY:-${SHOP_KEY}}'}", INSIDE_ANOTHER),
+        ("deadline: '${NO_KEY:-${file:/run/secrets/deadline}}'", INSIDE_ANOTHER),
+        ("auth: {type: bearer, token: '${file:${SHOP_KEY}/token}'}", INSIDE_ANOTHER),
+        ("auth: {type: bearer, token: '${SHOP_KEY'}", SENT),
+        ("headers: {X-Key: '${file:/run/secrets/key'}", SENT),
         ("auth: {type: bearer, token: '${SHOP_KYE}'}",
          "${SHOP_KYE} is not set; set it in the environment or in .env (did you mean ${SHOP_KEY}?)"),
         ("auth: {type: bearer, token: Bearer abc}", '"Bearer " is written before it anyway; leave it out here'),
