@@ -27,16 +27,19 @@ class Folder(File):
             raise SourceError(f"{self.label} {why}", why) from error
 
     def _read_files(self) -> str:
-        """:raises ValueError: there is none, or they are too many or too large together."""
+        """:raises ValueError: there is none, one cannot be read, or they are too many or too large
+        together.
+        """
         texts = {}
         bytes_left = MAX_CATALOG_BYTES
         for path in self._files():
-            content = read_regular(path, bytes_left)
-            bytes_left -= len(content)
             try:
+                content = read_regular(path, bytes_left)
                 texts[path.name] = content.decode()
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path.name} is not UTF-8") from error
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "it is not UTF-8"
+                raise ValueError(f"{path.name}: {why}") from error
+            bytes_left -= len(content)
         if not texts:
             raise ValueError(f"there is no {PATTERN} in it")
         return join_files(texts)

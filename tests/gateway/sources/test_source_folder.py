@@ -93,7 +93,7 @@ def test_no_name_may_be_given_by_two_files(folder: Path) -> None:
     ("files", "why"),
     [
         ({}, "there is no *.yaml in it"),
-        ({"a.yaml": b"\xff"}, "a.yaml is not UTF-8"),
+        ({"a.yaml": b"\xff"}, "a.yaml: it is not UTF-8"),
         ({"a.yaml": b"# --- file of this catalog: b.yaml"}, "a.yaml has a line that begins with"),
     ],
 )
@@ -105,6 +105,16 @@ def test_a_folder_that_is_no_catalog_cannot_be_read(
     with pytest.raises(SourceError, match="cannot be read") as refused:
         open_folder(tmp_path).read()
     assert why in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_told_by_its_name(folder: Path) -> None:
+    (folder / "30-gone.yaml").symlink_to(folder / "nowhere")
+    with pytest.raises(SourceError, match=r"cannot be read: 30-gone\.yaml: No such file"):
+        open_folder(folder).read()
+    (folder / "30-gone.yaml").unlink()
+    (folder / "25-sub.yaml").mkdir()
+    with pytest.raises(SourceError, match=r"25-sub\.yaml: it is not a regular file"):
+        open_folder(folder).read()
 
 
 def test_a_file_that_comes_changes_or_goes_is_a_new_text(folder: Path) -> None:
