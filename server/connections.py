@@ -267,12 +267,23 @@ class CallerConnections:
         self.senders: dict[CallerConnection, None] = {}
         self.uploads: dict[CallerConnection, None] = {}
         self.evicted = 0
+        self._looked_at = time.monotonic()
 
     def end_overdue(self) -> None:
-        now = time.monotonic()
-        for group in (self.idle, self.senders, self.uploads):
-            for connection in [connection for connection in group if connection.deadline < now]:
-                connection.end()
+        """End those that were overdue at the last look.
+
+        One look is not enough: after a standstill of the process (a suspended machine) timers may
+        come before what the callers have sent meanwhile.
+        """
+        overdue = [
+            connection
+            for group in (self.idle, self.senders, self.uploads)
+            for connection in group
+            if connection.deadline < self._looked_at
+        ]
+        self._looked_at = time.monotonic()
+        for connection in overdue:
+            connection.end()
 
     def make_room(self, *, full: bool) -> None:
         """End who sends most slowly, down to the share that senders may have.
