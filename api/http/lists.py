@@ -31,12 +31,10 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 from api.context import app_state
 from api.errors import NotAcceptable
-from api.http.etags import MAX_ACCEPTS
+from api.http.etags import MAX_ACCEPTS, parse_accept
 from api.request_context import current_context
 from gateway.errors import fields_error
 
@@ -207,7 +205,7 @@ def wants_csv() -> bool:
 
 @lru_cache(maxsize=MAX_ACCEPTS)
 def _best_type(accept: str) -> str | None:
-    accepted = parse_accept_header(accept, MIMEAccept)
+    accepted = parse_accept(accept)
     if not accepted:
         return "application/json"
     return accepted.best_match(["application/json", "text/csv"])

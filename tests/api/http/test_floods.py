@@ -155,3 +155,15 @@ def test_a_long_name_is_not_told_whole(
     answer = client.post("/api/v1/products", json={"n" * 500_000: 1}, headers=tokens["user"])
     assert "n" * 100 + "…" in answer.json["error"]["fields"]
     assert len(answer.data) < 1024
+
+
+@pytest.mark.parametrize("path", ["/api/v1/products", "/api/v1/user/profile"])
+def test_blanks_in_accept_are_read_in_little_time(
+    client: FlaskClient, tokens: dict[str, dict[str, str]], path: str
+) -> None:
+    accept = f"text/html{' ' * 60_000}x"
+    began = time.thread_time()
+    answer = client.get(path, headers={**tokens["user"], "Accept": accept})
+    took = time.thread_time() - began
+    assert answer.json["code"] == -3010
+    assert took < PARSE_SECONDS
