@@ -11,6 +11,7 @@
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
         CredentialExpired   the vendor says it is stale: renew it, send once more
+        CredentialUnavailable   the token endpoint failed: nothing was sent, again
       DownstreamError
         ConnectFailed       not sent: any method may be sent again
           ConnectTimeout  AddressRefused  NoInstance
@@ -43,6 +44,7 @@ from gateway.errors.base import (
     Conflict,
     CredentialError,
     CredentialExpired,
+    CredentialUnavailable,
     DeadlineExceeded,
     Fields,
     Forbidden,
@@ -96,6 +98,7 @@ __all__ = [
     "ConnectionLost",
     "CredentialError",
     "CredentialExpired",
+    "CredentialUnavailable",
     "DeadlineExceeded",
     "DownstreamError",
     "Failed",

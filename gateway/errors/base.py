@@ -254,3 +254,17 @@ class CredentialError(GatewayError):
 
 class CredentialExpired(CredentialError):
     """The vendor says the credential is stale; any method may be sent once more."""
+
+
+class CredentialUnavailable(CredentialError):
+    """The token endpoint failed, or is busy; the call was not sent, and any may be tried again.
+
+    :ivar status: its HTTP status.
+    """
+
+    retryable = True
+    message = (
+        "Whoever gives us the credential for this service is failing or busy; nothing was sent."
+        " Try again in a moment."
+    )
+    status: int = 503

@@ -8,6 +8,7 @@ from gateway.errors import (
     CallRefused,
     ConnectFailed,
     CredentialExpired,
+    CredentialUnavailable,
     DeadlineExceeded,
     DownstreamError,
     Failed,
@@ -16,6 +17,12 @@ from gateway.errors import (
 )
 from gateway.messages import Call, Result
 from gateway.runtime import Handler, Runtime
+
+
+#: Failures before a byte of the call was sent.
+NOT_SENT = (ConnectFailed, CredentialUnavailable)
+#: Failures that ``retry.on`` names by their HTTP status.
+WITH_STATUS = (Failed, QuotaExceeded, CredentialUnavailable)
 
 
 def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -33,7 +40,7 @@ def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         record_call()
         failures = 0
         renewed = False
-        last_failure: DownstreamError | None = None
+        last_failure: GatewayError | None = None
         try:
             while True:
                 try:
@@ -48,7 +55,7 @@ def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
                         raise
                     # It came to this because the service failed: that is what to say.
                     raise last_failure from error
-                except DownstreamError as error:
+                except (CredentialUnavailable, DownstreamError) as error:
                     failures += 1
                     last_failure = error
                     if not retries.wait(call, error, failures):
@@ -75,7 +82,7 @@ class _Retries:
         self._jitter = runtime.jitter
         self._count = runtime.metrics.retries.labels
 
-    def wait(self, call: Call, error: DownstreamError, failures: int) -> bool:
+    def wait(self, call: Call, error: GatewayError, failures: int) -> bool:
         """Wait for the next attempt; return False where there is none."""
         seconds = self._delay(error, failures)
         objection = self._objection(call, error, failures, seconds)
@@ -90,21 +97,21 @@ class _Retries:
     def note_renewal(self, call: Call) -> None:
         self._note(call, "credential", "the token was refused; once more with another")
 
-    def _delay(self, error: DownstreamError, failures: int) -> float:
+    def _delay(self, error: GatewayError, failures: int) -> float:
         """Return the seconds before the next attempt."""
         policy = self._method.retry
         seconds = backoff_seconds(failures, policy.backoff, policy.max_backoff, self._jitter())
         return max(seconds, error.retry_after or 0.0)
 
     def _objection(
-        self, call: Call, error: DownstreamError, failures: int, seconds: float
+        self, call: Call, error: GatewayError, failures: int, seconds: float
     ) -> str | None:
         """Return why it is not sent again, if it is not."""
         policy = self._method.retry
         # The budget comes last: asking it for a retry uses one up.
         if not _is_covered(error, policy):
             return f"{error.type} is not among those to repeat"
-        if call.body_consumed or not (self._is_safe(call) or isinstance(error, ConnectFailed)):
+        if call.body_consumed or not (self._is_safe(call) or isinstance(error, NOT_SENT)):
             return "it may have been done, and may not be done twice"
         if failures > policy.times:
             return f"no more than {policy.times} retries"
@@ -127,13 +134,13 @@ class _Retries:
 
 def _is_covered(error: GatewayError, policy: Retry) -> bool:
     """Return whether ``retry.on`` names this kind of failure, and it may pass."""
-    if isinstance(error, Failed | QuotaExceeded):
+    if isinstance(error, WITH_STATUS):
         return error.retryable and error.status in policy.on
     return error.retryable and _reason(error) in policy.on
 
 
 def _reason(error: GatewayError) -> str:
     """Return the failure's name in ``retry.on``."""
-    if isinstance(error, Failed | QuotaExceeded):
+    if isinstance(error, WITH_STATUS):
         return str(error.status)
     return {-1001: "timeout", -1003: "connect"}.get(error.code, error.type)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from gateway.bodies import FORM_TYPE, load_json
 from gateway.bodies.json import MISSING, find_value
-from gateway.errors import CredentialError
+from gateway.errors import CredentialError, CredentialUnavailable
 from gateway.http_messages import HttpResponse
 from gateway.masking import Secret
 from schemas.numbers import ExactNumber
@@ -43,9 +43,7 @@ class TokenAnswer:
         try:
             self._reply = _parse(response)
         except ValueError as error:
-            raise CredentialError(
-                detail=f"token answer: HTTP {response.status}, {error}"
-            ) from error
+            raise self._error(str(error)) from error
 
     def find(self, place: str) -> Any:
         """Return what stands at a dotted path or in ``header:NAME``; None where nothing does."""
@@ -106,8 +104,16 @@ class TokenAnswer:
         code = self._first(code_places)
         message = self._first(message_places)
         reason = ", ".join(filter(None, (code and f"code {code}", message)))
-        detail = f"token answer: HTTP {self._response.status}, {reason or 'no token in it'}"
-        return CredentialError(detail=detail, vendor_code=code)
+        return self._error(reason or "no token in it", code)
+
+    def _error(self, reason: str, code: str | None = None) -> CredentialError:
+        status = self._response.status
+        detail = f"token answer: HTTP {status}, {reason}"
+        if status < 500 and status != 429:
+            return CredentialError(detail=detail, vendor_code=code)
+        error = CredentialUnavailable(detail=detail, vendor_code=code)
+        error.status = status
+        return error
 
     def _first(self, places: Sequence[str]) -> str | None:
         for place in places:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from gateway.bodies import digest
-from gateway.errors import CredentialError
+from gateway.errors import CredentialError, CredentialUnavailable
 from gateway.masking import Secret
 
 #: What became of a refresh token that brought no new one: it was not used up; nobody knows; the
@@ -82,9 +82,18 @@ class GrantRefused(CredentialError):
 
     @classmethod
     def of(cls, refusal: CredentialError, outcome: Outcome) -> GrantRefused:
-        error = cls(detail=refusal.detail, vendor_code=refusal.vendor_code)
+        error: GrantRefused
+        if isinstance(refusal, CredentialUnavailable):
+            error = GrantUnavailable(detail=refusal.detail, vendor_code=refusal.vendor_code)
+            error.status = refusal.status
+        else:
+            error = cls(detail=refusal.detail, vendor_code=refusal.vendor_code)
         error.outcome = outcome
         return error
+
+
+class GrantUnavailable(CredentialUnavailable, GrantRefused):
+    """The token endpoint failed."""
 
 
 class RefreshUnderWay(CredentialError):

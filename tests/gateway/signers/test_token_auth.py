@@ -204,6 +204,38 @@ def test_an_answer_without_a_usable_token_is_a_credential_error_that_the_log_exp
         assert len(vendor.heard) == 1
 
 
+RETRIES = {"times": 1, "backoff": 0.01, "max_backoff": 0.01, "on": ["connect", 503]}
+OAUTH = {"type": "oauth2", "client_id": "us", "client_secret": "${SECRET}", "token_url": "/token"}
+
+
+@pytest.mark.parametrize("auth", [TOKEN, OAUTH], ids=["token", "oauth2"])
+def test_a_token_endpoint_that_fails_for_a_moment_is_asked_again_whatever_the_method(
+    open_gate: Open, auth: dict[str, Any]
+) -> None:
+    answers = [answer(b"<html>", "503 Service Unavailable"), grant(t="tok-1", access_token="tok-1")]
+    with Wire([*answers, answer()]) as vendor:
+        methods = {"m": {"http": "POST /pay"}}
+        settings = service(vendor.url, auth=auth, methods=methods, retry=RETRIES)
+        open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
+        requests = [parse_request(raw) for raw in vendor.heard]
+    assert [request.target for request in requests] == ["/token", "/token", "/pay"]
+    assert requests[2].headers["authorization"] == "Bearer tok-1"
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [("503 Service Unavailable", True), ("429 Too Many Requests", True), ("401 No", False)],
+)
+def test_a_token_endpoint_that_is_failing_or_busy_is_worth_another_try_and_one_that_says_no_is_not(
+    open_gate: Open, status: str, retryable: bool
+) -> None:
+    with Wire([answer(b"{}", status)]) as vendor:
+        settings = service(vendor.url, auth=TOKEN, methods={"m": {"http": "GET /i"}})
+        with pytest.raises(CredentialError) as failure:
+            open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
+    assert failure.value.retryable is retryable
+
+
 def test_the_vendors_words_are_masked_in_the_log(open_gate: Open) -> None:
     with Wire([grant(error=f"{SECRET} is wrong")]) as vendor:
         settings = service(vendor.url, auth=TOKEN, methods={"m": {"http": "GET /i"}})
