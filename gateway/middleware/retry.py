@@ -18,7 +18,6 @@ from gateway.errors import (
 from gateway.messages import Call, Result
 from gateway.runtime import Handler, Runtime
 
-
 #: Failures before a byte of the call was sent.
 NOT_SENT = (ConnectFailed, CredentialUnavailable)
 #: Failures that ``retry.on`` names by their HTTP status.

@@ -20,17 +20,20 @@ from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import (
     HASHES,
+    PARAM,
     REQUEST_FACTS,
     Template,
     all_params,
     check_template,
     compile_template,
+    filled_text,
     quote_pairs,
     read_fact,
+    with_filled_header,
 )
-from schemas.catalog.fields import HEADER_NAME, NamedMap, flag, one_of, text
+from schemas.catalog.fields import HEADER_NAME, SETTABLE_HEADER, NamedMap, flag, one_of, text
 
-FACTS = frozenset({*REQUEST_FACTS, "params", "secret"})
+FACTS = frozenset({*REQUEST_FACTS, "params", "secret", PARAM})
 
 
 class Digest(Signer):
@@ -43,6 +46,7 @@ class Digest(Signer):
         )
         sign = text(required=True, template=True)
         add = NamedMap(text())
+        headers = NamedMap(text(), SETTABLE_HEADER)
         in_ = text(data_key="in", validate=one_of("query", "body", "header"), public=True)
         name = text(required=True, public=True)
         separator = text(public=True)
@@ -55,8 +59,9 @@ class Digest(Signer):
         @validates_schema
         def check_templates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
             check_template(data["sign"], FACTS, "sign")
-            for name, added in data.get("add", {}).items():
-                check_template(added, FACTS - {"params"}, "add", name)
+            for key in ("add", "headers"):
+                for name, added in data.get(key, {}).items():
+                    check_template(added, FACTS - {"params"}, key, name)
             if data.get("in_") == "header" and not HEADER_NAME.regex.match(data["name"]):
                 raise ValidationError(str(HEADER_NAME.error), "name")
             if data.get("encoding") == "base64" and "case" in data:
@@ -81,6 +86,10 @@ class Digest(Signer):
         self._added: list[tuple[str, Template]] = [
             (name, compile_template(plain(value))) for name, value in auth.get("add", {}).items()
         ]
+        self._headers: list[tuple[str, Template]] = [
+            (name, compile_template(plain(value)))
+            for name, value in auth.get("headers", {}).items()
+        ]
         self._place = auth.get("in")
         self._name = auth["name"]
         self._separator: str = auth.get("separator", "&")
@@ -92,8 +101,10 @@ class Digest(Signer):
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         fact = partial(self._fact, request)
-        added = {name: fill(fact).decode() for name, fill in self._added}
+        added = {name: filled_text(f"add.{name}", fill(fact)) for name, fill in self._added}
         request = self._with_params(request, added)
+        for name, fill in self._headers:
+            request = with_filled_header(request, name, fill(partial(self._fact, request)))
         signature = self._signature(request)
         if self._place == "header":
             return request.with_header(self._name, signature)
@@ -111,6 +122,8 @@ class Digest(Signer):
             return self._secret
         if name == "params":
             return self._joined_params(request)
+        if name.startswith(PARAM):
+            return dict(all_params(request)).get(name.removeprefix(PARAM), "").encode()
         return read_fact(request, name)
 
     def _joined_params(self, request: HttpRequest) -> bytes:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from gateway.errors import CredentialError
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
@@ -23,8 +22,10 @@ from gateway.signers.templates import (
     Template,
     check_template,
     compile_template,
+    filled_text,
     names_needed,
     read_fact,
+    with_filled_header,
 )
 from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, one_of, text
 
@@ -233,15 +234,12 @@ def _add(outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpReq
     for place, name, fill in outputs:
         value = fill(facts)
         if place == "query":
-            request = request.with_query((name, value.decode()))
+            request = request.with_query((name, filled_text(f"query.{name}", value)))
             continue
         if place == "body":
-            request = request.with_fields({name: value.decode()})
+            request = request.with_fields({name: filled_text(f"body.{name}", value)})
             continue
-        text = value.decode("latin-1")
-        if not text.isprintable():
-            raise CredentialError(detail=f"auth.headers.{name} would be more than one line of text")
-        request = request.with_header(name, text)
+        request = with_filled_header(request, name, value)
     return request
 
 

@@ -20,13 +20,15 @@ from urllib.parse import parse_qsl, quote
 from marshmallow import ValidationError
 
 from gateway.bodies import FORM_TYPE, to_pairs, to_text
+from gateway.errors import CredentialError
 from gateway.http_messages import HttpRequest
 
 Facts = Callable[[str], bytes]
 Template = Callable[[Facts], bytes]
 
 HASHES = ("md5", "sha1", "sha256", "sha512")
-_PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9-]+)?)((?:\|[a-z0-9]+)*)\}")
+_PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9_.-]+)?)((?:\|[a-z0-9]+)*)\}")
+PARAM = "param:"  # before the name of a parameter
 CHINA_TIME = timezone(timedelta(hours=8))
 
 
@@ -40,6 +42,8 @@ FILTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "quote": lambda data: quote(data, safe="").encode(),
     "lower": bytes.lower,
     "upper": bytes.upper,
+    "unhex": lambda data: bytes.fromhex(data.decode()),
+    "compact": lambda data: re.sub(rb"[ :-]", b"", data),  # 2026-11-29T14:00:00Z and the like
 }
 
 
@@ -102,12 +106,21 @@ def _parse(template: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def _problems(template: str, names: Iterable[str]) -> Iterator[str]:
+    prefixes = ("header:", PARAM) if PARAM in names else ("header:",)
     for _, name, filters in _parse(template):
-        if name and name not in names and not name.startswith("header:"):
-            yield f"{{{name}}} is not known here; known: {', '.join(sorted(names))}, header:NAME"
-        for filter_name in filters:
+        if name and name not in names and not name.startswith(prefixes):
+            known = [*sorted({*names} - {PARAM}), *(f"{prefix}NAME" for prefix in prefixes)]
+            yield f"{{{name}}} is not known here; known: {', '.join(known)}"
+        for before, filter_name in zip(("", *filters), filters, strict=False):
             if filter_name not in FILTERS:
                 yield f"|{filter_name} is no filter; use one of: {', '.join(FILTERS)}"
+            if filter_name == "unhex" and before not in HASHES:
+                yield f"|unhex follows a hash: {', '.join(HASHES)}"
+
+
+def _iso8601_ms(request: HttpRequest) -> str:
+    moment = datetime.fromtimestamp(request.at, UTC)
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def utc_time(at: float) -> datetime:
@@ -119,12 +132,14 @@ _READERS: Mapping[str, Callable[[HttpRequest], str]] = {
     "method": lambda request: request.verb,
     "host": lambda request: request.host,
     "path": lambda request: request.full_path,
+    "target": lambda request: request.full_path + request.target.removeprefix(request.path),
     "query": lambda request: request.target.partition("?")[2],
     "sorted_query": lambda request: sorted_query(request.query),
     "nonce": lambda request: request.nonce,
     "unix": lambda request: str(int(request.at)),
     "unix_ms": lambda request: str(int(request.at * 1000)),
     "iso8601": lambda request: utc_time(request.at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "iso8601_ms": _iso8601_ms,
     "date": lambda request: utc_time(request.at).strftime("%Y-%m-%d"),
     "http_date": lambda request: formatdate(int(request.at), usegmt=True),
     "china_time": lambda request: (
@@ -142,6 +157,29 @@ def read_fact(request: HttpRequest, name: str) -> bytes:
     if name.startswith("header:"):
         return (request.header(name.removeprefix("header:")) or "").encode("latin-1")
     return _READERS[name](request).encode()
+
+
+def filled_text(key: str, value: bytes) -> str:
+    """Return what a template has filled as text.
+
+    :param key: of ``auth``, whose template it is.
+    :raises CredentialError: it is bytes, as of ``unhex`` without ``base64`` after it.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise CredentialError(detail=f"auth.{key} would be bytes that are no text") from error
+
+
+def with_filled_header(request: HttpRequest, name: str, value: bytes) -> HttpRequest:
+    """Return the request with a header that a template has filled.
+
+    :raises CredentialError: what a caller sent has made it more than one line.
+    """
+    text = value.decode("latin-1")
+    if not text.isprintable():
+        raise CredentialError(detail=f"auth.headers.{name} would be more than one line of text")
+    return request.with_header(name, text)
 
 
 def quote_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

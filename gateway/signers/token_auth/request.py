@@ -31,7 +31,9 @@ from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, Strict, one_of, te
 from schemas.catalog.params import JsonType
 
 #: What a template may name beside the values: the time, and a number used once.
-TIME_FACTS = frozenset({"unix", "unix_ms", "iso8601", "date", "http_date", "china_time", "nonce"})
+TIME_FACTS = frozenset(
+    {"unix", "unix_ms", "iso8601", "iso8601_ms", "date", "http_date", "china_time", "nonce"}
+)
 PATH_OR_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 _HTTP = validate.Regexp(
     rf"(GET|POST|PUT) {PATH_OR_URL}",

@@ -114,6 +114,9 @@ def test_digest_may_go_into_the_query_of_a_method_with_a_body_or_into_a_header(
         ("{date}", "2023-11-14"), ("{http_date}", "Tue, 14 Nov 2023 22:30:00 GMT"), ("{china_time}", "2023-11-15 06:30:00"),
         ("{method} {path}", "GET /anything"), ("{header:user-agent}|{header:none}", "postern|"), ("{word|base64}", "d29yZA=="),
         ("{word|sha1|upper}", hashlib.sha1(b"word").hexdigest().upper()), ("{key_id}", "me"), ("{not a place}", "{not a place}"),
+        ("{iso8601_ms}", "2023-11-14T22:30:00.000Z"), ("{iso8601|compact}", "20231114T223000Z"),
+        ("{china_time|compact}", "20231115063000"), ("{word|md5|unhex|base64}", b64encode(hashlib.md5(b"word").digest()).decode()),
+        ("{target}", "/anything?b=2&a=1&B=3&none=&word=%E4%B8%AD%20%26"),
         ("{query}", "b=2&a=1&B=3&none=&word=%E4%B8%AD%20%26"), ("{sorted_query}", "B=3&a=1&b=2&none=&word=%E4%B8%AD%20%26"),
     ],
 )  # fmt: skip
@@ -142,6 +145,57 @@ def test_hmac_derives_its_key_and_writes_its_signature_as_the_catalog_says(
     gate: Open, box: Sandbox, settings: dict[str, Any], expected: str
 ) -> None:
     assert sent(gate, box, {**HMAC, **settings}).headers["x-sign"] == expected
+
+
+def test_the_target_of_a_request_without_a_query_has_no_question_mark(
+    gate: Open, box: Sandbox
+) -> None:
+    auth = {**HMAC, "sign": "{target}"}
+    gate("GET /anything", on={"auth": auth}).ask()
+    proof = hmac.new(b"k3y", b"/anything", "sha256").hexdigest()
+    assert box.requests[-1].headers["x-sign"] == proof
+
+
+def test_digest_may_hash_single_parameters_as_baidu_translate_wants_them(
+    gate: Open, box: Sandbox
+) -> None:
+    """fanyi-api.baidu.com/doc/21: appid, q, salt and key, in that order."""
+    auth = {
+        **DIGEST,
+        "sign": "{param:appid}{param:word}{param:salt}{secret}",
+        "add": {"appid": "2015", "salt": "{unix}"},
+    }
+    request = sent(gate, box, auth, "POST /anything", body="form")
+    values = dict(parse_qsl(request.body.decode()))
+    assert values["sig"] == md5("2015中 &1700001000k3y")
+    assert sent(gate, box, {**DIGEST, "sign": "{param:gone}"}).query["sig"] == [md5("")]
+
+
+def test_digest_may_add_headers_and_sign_them_as_netease_wants_it(gate: Open, box: Sandbox) -> None:
+    """doc.yunxin.163.com: CheckSum is SHA-1 of AppSecret, Nonce and CurTime, beside them."""
+    headers = {"AppKey": "app", "Nonce": "{nonce}", "CurTime": "{unix}"}
+    auth = {
+        "type": "digest",
+        "secret": "k3y",
+        "algorithm": "sha1",
+        "sign": "{secret}{header:Nonce}{header:CurTime}",
+        "in": "header",
+        "name": "CheckSum",
+        "headers": headers,
+    }
+    request = sent(gate, box, auth, "POST /anything", body="form")
+    text = f"k3y{request.headers['nonce']}{request.headers['curtime']}"
+    assert request.headers["checksum"] == hashlib.sha1(text.encode()).hexdigest()
+    assert request.headers["appkey"] == "app"
+    assert dict(parse_qsl(request.body.decode(), keep_blank_values=True)) == VALUES
+
+
+def test_bytes_that_are_no_text_are_not_sent_as_a_parameter(gate: Open, box: Sandbox) -> None:
+    auth = {**HMAC, "query": {"d": "{nonce|sha256|unhex}"}}
+    with pytest.raises(CredentialError):
+        sent(gate, box, auth)
+    with pytest.raises(CredentialError):
+        sent(gate, box, {**DIGEST, "add": {"d": "{nonce|sha256|unhex}"}})
 
 
 def test_hmac_signs_what_it_adds_before_and_not_what_it_adds_after(
@@ -251,7 +305,7 @@ AWS = {
     "region": "r",
     "service": "s",
 }
-FACT_NAMES = "body, china_time, date, host, http_date, iso8601, method, nonce, path, query, secret, sorted_query, unix, unix_ms, header:NAME"
+FACT_NAMES = "body, china_time, date, host, http_date, iso8601, iso8601_ms, method, nonce, path, query, secret, sorted_query, target, unix, unix_ms, header:NAME, param:NAME"
 
 
 @pytest.mark.parametrize(
@@ -273,6 +327,9 @@ FACT_NAMES = "body, china_time, date, host, http_date, iso8601, method, nonce, p
         ({**HMAC, "values": {"a": "{b}", "b": "{a}"}}, "values", "{a} needs itself"),
         ({**HMAC, "sign": "{a}", "values": {"a": "{signature}"}}, "sign", "what is signed cannot have the {signature} in it"),
         ({**HMAC, "secret_encoding": "base64"}, "secret", "must be base64, as secret_encoding says"),
+        ({**HMAC, "sign": "{body|base64|unhex}"}, "sign", "|unhex follows a hash: md5, sha1, sha256, sha512"),
+        ({**HMAC, "sign": "{param:a}"}, "sign", "{param:a} is not known here"),
+        ({**DIGEST, "headers": {"X-A": "{params}"}}, "headers.X-A", "{params} is not known here"),
         ({**HMAC, "signed_headers": ["Host"]}, "signed_headers.0", "must be in lower case"),
         ({**HMAC, "headers": {"Host": "{signature}"}}, "headers.Host", None),
         ({**AWS, "expires": 5}, "expires", "only what is signed in the query expires; add in: query"),
