@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from gateway.backoff import backoff_seconds
+from gateway.backoff import poll_seconds
 from gateway.catalog.registry_names import RegistryName
 from gateway.clock import Clock
 from gateway.discovery.registries import REGISTRIES, Registry
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from gateway.runtime import Log
 
 _jitter = random.random  # from 0 to 1
-MIN_POLL_SECONDS = 0.2  # between two requests, whatever a registry answers
-BACKOFF_SECONDS = 0.5  # before the jitter, while it is away
-MAX_BACKOFF_SECONDS = 5.0
+MAX_BACKOFF_SECONDS = 5.0  # between two requests to a registry that is away
 
 
 class Follower:
@@ -56,7 +54,7 @@ class Follower:
         failures = 0
         while not self._stopping.is_set():
             failures = 0 if self._follow() else failures + 1
-            self._stopping.wait(_pause_seconds(failures))
+            self._stopping.wait(poll_seconds(failures, MAX_BACKOFF_SECONDS, _jitter()))
 
     def _follow(self) -> bool:
         """Wait for a list and use it; return False where there was none."""
@@ -124,10 +122,3 @@ class RegistryDirectory:
         assert name
         registry = REGISTRIES[name.kind](name, self._env, self._clock, self._masker)
         return Follower(base_url, registry, self._clock, self._log)
-
-
-def _pause_seconds(failures: int) -> float:
-    if not failures:
-        return MIN_POLL_SECONDS
-    seconds = backoff_seconds(failures, BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, _jitter())
-    return max(MIN_POLL_SECONDS, seconds)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from gateway.backoff import backoff_seconds
+from gateway.backoff import poll_seconds
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
@@ -23,14 +23,12 @@ from gateway.sources.last_good import LastGood
 if TYPE_CHECKING:
     from gateway.runtime import Log
 
-MIN_POLL_SECONDS = 0.2  # between two requests, whatever a source answers
 MAX_PROBLEM_CHARACTERS = 4000  # of one problem in the log
 # After them a text that was refused is checked again: a file that it names may exist now.
 RECHECK_SECONDS = 30.0
 # Far beyond any catalog's time: whoever needs it waits for a disk that hangs.
 LOAD_SECONDS = 300.0
-# Before the jitter. They are short, so that a change is not late for long once the source is back.
-BACKOFF_SECONDS = 0.5
+# Short, so that a change is not late for long once the source is back.
 MAX_BACKOFF_SECONDS = 2.0
 
 
@@ -158,13 +156,7 @@ class Watcher:
             if self.state.rejections != counted.rejections:
                 count("refused")
             counted = self.state
-            stopping.wait(self._seconds_to_wait(failures))
-
-    def _seconds_to_wait(self, failures: int) -> float:
-        if not failures:
-            return MIN_POLL_SECONDS
-        seconds = backoff_seconds(failures, BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, self.jitter())
-        return max(MIN_POLL_SECONDS, seconds)
+            stopping.wait(poll_seconds(failures, MAX_BACKOFF_SECONDS, self.jitter()))
 
     def _follow(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
         """Wait for a text and use it; return the error that prevented it."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import Gateway
+from gateway.backoff import MIN_POLL_SECONDS
 from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
 from gateway.clock import SystemClock
@@ -18,7 +19,7 @@ from gateway.masking import Masker, Secret
 from gateway.sources import Missing, SourceError, Stopping, watcher
 from gateway.sources.file import File
 from gateway.sources.last_good import LastGood
-from gateway.sources.watcher import MAX_BACKOFF_SECONDS, MIN_POLL_SECONDS, RECHECK_SECONDS, Watcher
+from gateway.sources.watcher import MAX_BACKOFF_SECONDS, RECHECK_SECONDS, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, make_runtime
 
 Step = str | Exception
