@@ -70,7 +70,19 @@ class Chains:
 
     @classmethod
     def build(cls, catalog: Catalog, runtime: Runtime) -> Chains:
-        return cls(catalog, build_chains(catalog, runtime))
+        """Return every method of a catalog with its chain, by the names of service and method."""
+        runtime = replace(runtime, stand_in=partial(_stand_in, catalog))
+        pause = Pause(runtime.clock)
+        handlers = {}
+        for method in catalog.methods():
+            pause()
+            handlers[method.service.name, method.name] = method, build_chain(method, runtime)
+        for service in catalog.services.values():
+            for kind, method in service.proxied.items():
+                handler = _wrap(proxy_exchange(method, runtime), method, runtime, CHAIN)
+                # No method's name has a space.
+                handlers[service.name, f"{method.name} {kind}"] = method, handler
+        return cls(catalog, handlers)
 
     def find(
         self, service: str, method: str, caller: Caller | None = None
@@ -116,24 +128,6 @@ def build_chain(method: Method, runtime: Runtime, chain: tuple[Middleware, ...] 
     if method.stream:
         return _wrap(stream_exchange(method, runtime), method, runtime, chain)
     return _wrap(exchange(method, runtime), method, runtime, chain)
-
-
-def build_chains(
-    catalog: Catalog, runtime: Runtime
-) -> dict[tuple[str, str], tuple[Method, Handler]]:
-    """Return every method of a catalog with its chain, by the names of service and method."""
-    runtime = replace(runtime, stand_in=partial(_stand_in, catalog))
-    pause = Pause(runtime.clock)
-    handlers = {}
-    for method in catalog.methods():
-        pause()
-        handlers[method.service.name, method.name] = method, build_chain(method, runtime)
-    for service in catalog.services.values():
-        for kind, method in service.proxied.items():
-            handler = _wrap(proxy_exchange(method, runtime), method, runtime, CHAIN)
-            # No method's name has a space.
-            handlers[service.name, f"{method.name} {kind}"] = method, handler
-    return handlers
 
 
 def _wrap(

@@ -194,7 +194,7 @@ def test_a_catalog_whose_chains_cannot_be_made_leaves_the_old_one_in_use(
     def fail(*_: object) -> None:
         raise ConnectionLost
 
-    monkeypatch.setattr(chain, "build_chains", fail)
+    monkeypatch.setattr(chain, "build_chain", fail)
     with pytest.raises(ConnectionLost):
         at.gateway.swap(broken)
     assert at.ask() == {"status": "ok"}
