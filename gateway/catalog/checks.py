@@ -98,17 +98,15 @@ def proxy_paths(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return ("/*",) if proxy else ()
 
 
-def _by_full_name(services: Mapping[str, Service]) -> dict[str, Method]:
-    return {
+def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> None:
+    """Check that a fallback names a method that exists, never leads back to itself, and needs no
+    other parameters than the method that it answers for.
+    """
+    methods = {
         method.full_name: method
         for service in services.values()
         for method in service.methods.values()
     }
-
-
-def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> None:
-    """Check that a fallback names a method that exists and never leads back to itself."""
-    methods = _by_full_name(services)
     targets = {
         name: method.fallback.call
         for name, method in methods.items()
@@ -122,6 +120,8 @@ def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> 
                 f"there is no method {target!r}; write service.method of this catalog"
                 f"{did_you_mean(target, methods)}",
             )
+        else:
+            _check_stand_in(document, (*path, "call"), methods[name], methods[target])
         steps = [name]
         while len(steps) <= MAX_FALLBACK_STEPS and targets.get(steps[-1], name) not in steps:
             steps.append(targets[steps[-1]])
@@ -130,15 +130,6 @@ def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> 
             document.complain(path, f"goes in a circle: {' -> '.join([*steps, name])}")
         elif end and end not in steps:
             document.complain(path, f"leads on through more than {MAX_FALLBACK_STEPS} methods")
-
-
-def check_stand_ins(document: YamlDocument, services: Mapping[str, Service]) -> None:
-    """Check that a fallback needs only parameters that the method it answers for takes."""
-    methods = _by_full_name(services)
-    for method in methods.values():
-        target = methods.get(method.fallback.call or "") if method.fallback else None
-        if target:
-            _check_stand_in(document, (*_method_path(method), "fallback", "call"), method, target)
 
 
 def _check_stand_in(document: YamlDocument, path: Path_, method: Method, target: Method) -> None:

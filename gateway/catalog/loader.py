@@ -21,7 +21,6 @@ from gateway.catalog.checks import (
     check_public,
     check_service,
     check_signed,
-    check_stand_ins,
     is_soap,
     load_tls,
     proxy_paths,
@@ -104,7 +103,6 @@ class _Loader:
             for name, settings in self.settings["services"].items()
         }
         check_fallbacks(self.document, services)
-        check_stand_ins(self.document, services)
         aggregates, aggregate_notes = build_aggregates(self.document, self.settings)
         self.document.stop_if_wrong()
         return Catalog(
