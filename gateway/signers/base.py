@@ -165,6 +165,18 @@ def plain(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+def with_preset(settings: Auth, presets: Mapping[str, Auth]) -> dict[str, Any]:
+    """Return the settings laid over those of their preset, mappings entry by entry."""
+    merged = {**presets.get(settings.get("preset", ""), {})}
+    for key, value in settings.items():
+        base = merged.get(key)
+        if isinstance(value, dict) and isinstance(base, dict):
+            merged[key] = {**base, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
 def check_base64_secret(settings: Auth) -> None:
     """:raises ValidationError: ``secret`` is not base64 where ``secret_encoding`` says so."""
     try:

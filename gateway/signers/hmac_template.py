@@ -15,7 +15,15 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
+from gateway.signers.base import (
+    Auth,
+    AuthSettings,
+    Signer,
+    check_base64_secret,
+    key_of,
+    plain,
+    with_preset,
+)
 from gateway.signers.templates import (
     HASHES,
     REQUEST_FACTS,
@@ -63,17 +71,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
     },
 }
-
-
-def with_preset(auth: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings laid over those of their preset, mappings entry by entry."""
-    merged = {**PRESETS.get(auth.get("preset", ""), {})}
-    for key, value in auth.items():
-        if isinstance(value, Mapping) and key in merged:
-            merged[key] = {**merged[key], **value}
-        elif key != "preset":
-            merged[key] = value
-    return merged
 
 
 def _check_names(auth: Auth) -> None:
@@ -139,7 +136,7 @@ class Hmac(Signer):
         @validates_schema
         def check_templates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
             check_base64_secret(data)
-            auth = with_preset(data)
+            auth = with_preset(data, PRESETS)
             if "sign" not in auth:
                 raise ValidationError(
                     f"missing; say what is signed, or a preset: {', '.join(PRESETS)}", "sign"
@@ -149,7 +146,9 @@ class Hmac(Signer):
 
         @post_load
         def fill_preset(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-            return with_preset(data)
+            data = with_preset(data, PRESETS)
+            data.pop("preset", None)
+            return data
 
     example: ClassVar[Auth] = {
         "secret": "${SECRET}",

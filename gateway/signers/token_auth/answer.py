@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -35,11 +36,20 @@ _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 class TokenAnswer:
     """One answer of a token endpoint, read by the places that a description names.
 
+    :param ok: by place, the values of which one must stand there.
+    :param message_place: where the endpoint's reason stands, if not where most have it.
     :raises CredentialError: it is neither JSON nor a form.
     """
 
-    def __init__(self, response: HttpResponse) -> None:
+    def __init__(
+        self,
+        response: HttpResponse,
+        ok: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+        message_place: str | None = None,
+    ) -> None:
         self._response = response
+        self._ok = ok
+        self._message_places = (message_place,) if message_place else MESSAGE_PLACES
         try:
             self._reply = _parse(response)
         except ValueError as error:
@@ -52,16 +62,14 @@ class TokenAnswer:
         value = find_value(self._reply, place.split("."))
         return None if value is MISSING else value
 
-    def check(self, ok: Mapping[str, Sequence[Any]], message_place: str | None) -> None:
-        """:param ok: by place, the values of which one must stand there.
-
-        :raises CredentialError: the endpoint said no.
-        """
+    def check(self) -> None:
+        """:raises CredentialError: the endpoint said no."""
         accepted = 200 <= self._response.status < 300 and all(
-            _as_text(self.find(place)) in map(_as_text, values) for place, values in ok.items()
+            _as_text(self.find(place)) in map(_as_text, values)
+            for place, values in self._ok.items()
         )
         if not accepted:
-            raise self.refusal(ok, message_place)
+            raise self.refusal()
 
     def text(self, place: str) -> str | None:
         """Return a text or number that can stand in a header line as it is."""
@@ -95,14 +103,10 @@ class TokenAnswer:
             return None
         return float(max(0, min(seconds, MAX_LIFE_SECONDS)))
 
-    def refusal(
-        self, ok: Mapping[str, Sequence[Any]] | None = None, message_place: str | None = None
-    ) -> CredentialError:
+    def refusal(self) -> CredentialError:
         """Return why there is no token, in the endpoint's code and words; for the log only."""
-        code_places = tuple(ok or ()) + CODE_PLACES
-        message_places = (message_place,) if message_place else MESSAGE_PLACES
-        code = self._first(code_places)
-        message = self._first(message_places)
+        code = self._first((*self._ok, *CODE_PLACES))
+        message = self._first(self._message_places)
         reason = ", ".join(filter(None, (code and f"code {code}", message)))
         return self._error(reason or "no token in it", code)
 

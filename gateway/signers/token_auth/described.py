@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
+from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain, with_preset
 from gateway.signers.templates import check_template, compile_template, names_needed
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, TokenAnswer
 from gateway.signers.token_auth.presets import PRESETS
@@ -82,18 +82,6 @@ class StepSettings(Strict):
     save = NamedMap(text(), NAME, required=True)
 
 
-def _with_preset(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings laid over those of their preset, mappings entry by entry."""
-    merged = {**PRESETS.get(data.get("preset", ""), {})}
-    for key, value in data.items():
-        base = merged.get(key)
-        if isinstance(value, dict) and isinstance(base, dict):
-            merged[key] = {**base, **value}
-        else:
-            merged[key] = value
-    return merged
-
-
 def _check_templates(auth: Auth) -> None:
     """:raises ValidationError: a template names what is not known where it stands."""
     values = auth.get("values", {})
@@ -141,7 +129,7 @@ class TokenAuth(Signer):
 
         @pre_load
         def fill_preset(self, data: Any, **kwargs: Any) -> Any:
-            return _with_preset(data) if isinstance(data, dict) else data
+            return with_preset(data, PRESETS) if isinstance(data, dict) else data
 
         @validates_schema
         def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -196,11 +184,11 @@ class TokenAuth(Signer):
         facts = Facts(self._values, now)
         for step in self._steps:
             facts.update(step.run(send, facts))
-        answer = TokenAnswer(send(self._request.fill(facts)))
-        answer.check(self._ok, self._message_place)
+        answer = TokenAnswer(send(self._request.fill(facts)), self._ok, self._message_place)
+        answer.check()
         token = answer.token(self._token_place)
         if token is None:
-            raise answer.refusal(self._ok, self._message_place)
+            raise answer.refusal()
         life = answer.life(self._expires_in, self._expires_at, now)
         return token, self._lifetime if life is None else life
 
@@ -269,9 +257,9 @@ class _Step:
 
         :raises CredentialError: it said no, or has not all of it.
         """
-        answer = TokenAnswer(send(self._request.fill(facts)))
-        answer.check(self._ok, self._message_place)
+        answer = TokenAnswer(send(self._request.fill(facts)), self._ok, self._message_place)
+        answer.check()
         saved = {name: answer.text(place) for name, place in self._places.items()}
         if None in saved.values():
-            raise answer.refusal(self._ok, self._message_place)
+            raise answer.refusal()
         return {name: value.encode() for name, value in saved.items() if value is not None}

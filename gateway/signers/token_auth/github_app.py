@@ -67,7 +67,7 @@ class GitHubApp(Signer):
         answer = TokenAnswer(
             send(HttpRequest("POST", self._base_url, self._path, (), headers, self._body))
         )
-        answer.check({}, None)
+        answer.check()
         token = answer.token("token")
         if token is None:
             raise answer.refusal()
