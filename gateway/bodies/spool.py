@@ -6,8 +6,6 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Self
 
 from gateway.errors import Unavailable
 from gateway.streams import RequestStream
@@ -43,17 +41,6 @@ class Spool(RequestStream):
         super().__init__((), self._file.read, length)
         self.sha256 = digest.hexdigest()
         self.trailers = upload.trailers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         with suppress(OSError):  # a full disk, again

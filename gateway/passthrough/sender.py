@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 from gateway.bodies.spool import Spool
@@ -33,7 +34,7 @@ class StreamSender(Sender):
         request = self.signer.adopt(request)
         if request.upload is None or not self.signer.needs_spool(request):
             return self._open(request, call, token), token
-        with Spool(request.upload) as spool:
+        with closing(Spool(request.upload)) as spool:
             headers = {**request.headers, **dict(spool.trailers)}
             spooled = replace(request, headers=headers, upload=spool)
             return self._open(spooled, call, token), token

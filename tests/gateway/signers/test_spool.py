@@ -8,7 +8,7 @@ import resource
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def sent(at: Gate, body: RequestStream) -> Any:
 
 @pytest.mark.parametrize("pieces", [1, LARGE])
 def test_a_spooled_body_is_known_before_it_is_sent(pieces: int) -> None:
-    with Spool(upload(pieces)) as spool:
+    with closing(Spool(upload(pieces))) as spool:
         assert spool.length == pieces * len(PIECE)
         assert spool.sha256 == hashlib.sha256(PIECE * pieces).hexdigest()
         assert b"".join(spool) == PIECE * pieces
