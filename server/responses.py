@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from server.http1 import Request
@@ -25,22 +26,9 @@ class BadHeader(ValueError):
     """The application gave a status or a header that would break the message."""
 
 
-class _Clock:
-    """The date of this second, formatted once."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._date = ""
-
-    def date(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._date = formatdate(second, usegmt=True)
-        return self._date
-
-
-_clock = _Clock()
+@lru_cache(maxsize=1)  # each second once
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 class Response:
@@ -107,7 +95,8 @@ class Response:
         """Return the head, and decide how the body is framed."""
         stream = self._request.stream
         self.ends = self.ends or (stream is not None and stream.ends_connection())
-        own = {"server": f"Server: {SERVER}\r\n", "date": f"Date: {_clock.date()}\r\n"}
+        date = _http_date(int(time.time()))
+        own = {"server": f"Server: {SERVER}\r\n", "date": f"Date: {date}\r\n"}
         lines = []
         length: int | None = None
         for name, value in self._headers:
