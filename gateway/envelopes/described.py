@@ -122,7 +122,7 @@ class DescribedEnvelope:
     def _error(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
         """Return what the code means, else the message, else the status."""
         status = response.status
-        message = self._message(response, reply)
+        message = find_text(response, reply, self._messages)
         kind = self._kind(response, reply, message)
         code_decides = status >= 500 and code is not None and self.code_decides_5xx
         if status >= 500 and kind not in _FAILING and not code_decides:
@@ -140,9 +140,6 @@ class DescribedEnvelope:
             error.status = status
         error.vendor_message = message or None
         return error
-
-    def _message(self, response: HttpResponse, reply: Any) -> str:
-        return find_text(response, reply, self._messages)
 
     def _wait(self, response: HttpResponse) -> float | None:
         """Return the seconds that the standard header says, else the vendor's own."""

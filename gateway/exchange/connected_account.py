@@ -22,7 +22,7 @@ from gateway.masking import Secret
 from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
-from gateway.signers.base import Send, Signer
+from gateway.signers.base import Signer
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.oauth2 import OAuth2
 from gateway.signers.tokens.connection_store import (
@@ -194,14 +194,15 @@ class Authorization:
         clock = self._runtime.clock
         for secret in (code, verifier):
             self._runtime.masker.register(secret, temporary=True)
+        deadline = clock.now() + REFRESH_SECONDS
         grant = self._signer.exchange_code(
-            self._sender(), clock.wall(), code, redirect_uri, verifier
+            lambda request: self._channel.send(request, TOKEN_TIMEOUT, deadline),
+            clock.wall(),
+            code,
+            redirect_uri,
+            verifier,
         )
         for token in (grant.access_token, grant.refresh_token):
             if token:
                 self._runtime.masker.register(token, temporary=True)
         return grant
-
-    def _sender(self) -> Send:
-        deadline = self._runtime.clock.now() + REFRESH_SECONDS
-        return lambda request: self._channel.send(request, TOKEN_TIMEOUT, deadline)

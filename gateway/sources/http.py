@@ -17,7 +17,7 @@ from gateway.sources.base import Missing, SourceAddress, SourceError
 # after.
 HOLD_SECONDS = 10
 ANSWER_SECONDS = 3.0  # for an answer that is not held back, and beyond the time for which it is
-MAX_CATALOG_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class Server:
@@ -28,7 +28,7 @@ class Server:
         self.label = label
         self._clock = clock
         self._channel = long_poll_channel(
-            address.url, MAX_CATALOG_BYTES, clock, address.tls or Tls()
+            address.url, MAX_ANSWER_BYTES, clock, address.tls or Tls()
         )
 
     def get(

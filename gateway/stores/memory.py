@@ -44,12 +44,7 @@ class MemoryStore(Store):
         return entry[0] if entry and entry[1] > self._clock.now() else None
 
     def get_many(self, *keys: str) -> list[bytes | None]:
-        now = self._clock.now()
-        values = []
-        for key in keys:
-            entry = self._entries.get(key)
-            values.append(entry[0] if entry and entry[1] > now else None)
-        return values
+        return [self.get(key) for key in keys]
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from gateway.clock import Clock
@@ -100,9 +101,9 @@ class Instances:
             raise NoInstance
         usable = [instance for instance in instances if instance.left_out_until <= now]
         if usable:
-            instance = min(usable, key=_load)
+            instance = min(usable, key=attrgetter("calls", "turn"))
         else:
-            instance = min(instances, key=_return)
+            instance = min(instances, key=attrgetter("left_out_until"))
         instance.turn = next(self._turns)
         return instance.url
 
@@ -149,14 +150,6 @@ class Instances:
         instance.absences = min(instance.absences + 1, 10)
         instance.failures = 0
         instance.left_out_until = now + seconds
-
-
-def _load(instance: Instance) -> tuple[int, int]:
-    return instance.calls, instance.turn
-
-
-def _return(instance: Instance) -> float:
-    return instance.left_out_until
 
 
 class Directory(Protocol):
