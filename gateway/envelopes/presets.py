@@ -8,6 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+
+def _codes(kind: str, codes: str) -> dict[str, str]:
+    """Return what several codes mean, which are written as one text."""
+    return dict.fromkeys(codes.split(), kind)
+
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # developers.weixin.qq.com/doc/offiaccount/Getting_Started/Global_Return_Code.html
     "wechat": {
@@ -16,15 +22,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "message": "errmsg",
         "errors": {
             "-1": "downstream_error",
-            "40001": "credential_expired",
-            "40014": "credential_expired",
-            "42001": "credential_expired",
-            "40013": "credential_error",
-            "40125": "credential_error",
-            "40164": "credential_error",
-            "41001": "credential_error",
-            "45009": "downstream_quota",
-            "45011": "downstream_quota",
+            **_codes("credential_expired", "40001 40014 42001"),
+            **_codes("credential_error", "40013 40125 40164 41001"),
+            **_codes("downstream_quota", "45009 45011"),
         },
     },
     # pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=9_1 (and 9_2 to 9_4, 9_10; micropay 9_10;
@@ -34,18 +34,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ok": ["SUCCESS", "0"],
         "message": ["err_code_des", "return_msg"],
         "errors": {
-            "SYSTEMERROR": "downstream_error",
-            "BANKERROR": "downstream_error",
-            "BIZERR_NEED_RETRY": "downstream_error",
+            **_codes("downstream_error", "SYSTEMERROR BANKERROR BIZERR_NEED_RETRY"),
             "FREQ*LIMIT*": "downstream_quota",
-            "SIGNERROR": "invalid_signature",
-            "SIGN_ERROR": "invalid_signature",
-            "NOAUTH": "credential_error",
-            "NO_AUTH": "credential_error",
-            "CA_ERROR": "credential_error",
-            "APPID_NOT_EXIST": "credential_error",
-            "MCHID_NOT_EXIST": "credential_error",
-            "APPID_MCHID_NOT_MATCH": "credential_error",
+            **_codes("invalid_signature", "SIGNERROR SIGN_ERROR"),
+            **_codes(
+                "credential_error",
+                "NOAUTH NO_AUTH CA_ERROR APPID_NOT_EXIST MCHID_NOT_EXIST APPID_MCHID_NOT_MATCH",
+            ),
         },
         "messages": {"*签名*": "invalid_signature"},  # with return_code FAIL there is no err_code
     },
@@ -57,11 +52,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "message": "message",
         "errors": {
             "SIGN_ERROR": "invalid_signature",
-            "NO_AUTH": "credential_error",
-            "MCH_NOT_EXISTS": "credential_error",
-            "FREQUENCY_LIMITED": "downstream_quota",
-            "RATELIMIT_EXCEEDED": "downstream_quota",
-            "RATE_LIMITED": "downstream_quota",
+            **_codes("credential_error", "NO_AUTH MCH_NOT_EXISTS"),
+            **_codes("downstream_quota", "FREQUENCY_LIMITED RATELIMIT_EXCEEDED RATE_LIMITED"),
         },
     },
     # lbs.amap.com/api/webservice/guide/tools/info
@@ -70,16 +62,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ok": ["10000", "1"],
         "message": "info",
         "errors": {
-            **dict.fromkeys(
-                ("10003", "10004", "10010", "10014", "10019", "10020", "10021"), "downstream_quota"
+            **_codes(
+                "downstream_quota",
+                "10003 10004 10010 10014 10019 10020 10021 10029 10044 10045 40000 40003",
             ),
-            **dict.fromkeys(("10029", "10044", "10045", "40000", "40003"), "downstream_quota"),
-            **dict.fromkeys(
-                ("10001", "10002", "10005", "10006", "10008", "10009"), "credential_error"
+            **_codes(
+                "credential_error",
+                "10001 10002 10005 10006 10008 10009 10012 10013 10041 20011 40002",
             ),
-            **dict.fromkeys(("10012", "10013", "10041", "20011", "40002"), "credential_error"),
             "10007": "invalid_signature",
-            **dict.fromkeys(("10015", "10016", "10017", "20003", "30*"), "downstream_error"),
+            **_codes("downstream_error", "10015 10016 10017 20003 30*"),
         },
     },
     # docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html,
@@ -97,26 +89,23 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ok": "http",
         "message": ["Message", "message", "Error.Message", "Errors.Error.Message"],
         "errors": {
-            **dict.fromkeys(
-                ("*Throttl*", "*TooManyRequests*", "*RequestLimitExceeded*"), "downstream_quota"
+            **_codes(
+                "downstream_quota",
+                "*Throttl* *TooManyRequests* *RequestLimitExceeded* *SlowDown* "
+                "*BandwidthLimitExceeded* *ProvisionedThroughputExceeded*",
             ),
-            **dict.fromkeys(("*SlowDown*", "*BandwidthLimitExceeded*"), "downstream_quota"),
-            "*ProvisionedThroughputExceeded*": "downstream_quota",
-            **dict.fromkeys(("*ExpiredToken*", "*TokenRefreshRequired*"), "credential_expired"),
-            **dict.fromkeys(("*SignatureDoesNotMatch*", "*InvalidSignature*"), "invalid_signature"),
-            **dict.fromkeys(
-                ("*IncompleteSignature*", "*RequestTimeTooSkewed*"), "invalid_signature"
+            **_codes("credential_expired", "*ExpiredToken* *TokenRefreshRequired*"),
+            **_codes(
+                "invalid_signature",
+                "*SignatureDoesNotMatch* *InvalidSignature* *IncompleteSignature* "
+                "*RequestTimeTooSkewed* *RequestExpired*",
             ),
-            "*RequestExpired*": "invalid_signature",
-            **dict.fromkeys(
-                ("*AccessDenied*", "*InvalidAccessKeyId*", "*NotAuthorized*"), "credential_error"
+            **_codes(
+                "credential_error",
+                "*AccessDenied* *InvalidAccessKeyId* *NotAuthorized* *InvalidClientTokenId* "
+                "*UnrecognizedClient* *MissingAuthenticationToken* *OptInRequired*",
             ),
-            **dict.fromkeys(("*InvalidClientTokenId*", "*UnrecognizedClient*"), "credential_error"),
-            **dict.fromkeys(
-                ("*MissingAuthenticationToken*", "*OptInRequired*"), "credential_error"
-            ),
-            "*InternalFailure*": "downstream_error",
-            "*ServiceUnavailable*": "downstream_error",
+            **_codes("downstream_error", "*InternalFailure* *ServiceUnavailable*"),
         },
     },
     # docs.stripe.com/api/errors, docs.stripe.com/error-codes
@@ -126,9 +115,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "message": "error.message",
         "errors": {
             "rate_limit": "downstream_quota",
-            "api_key_expired": "credential_error",
-            "platform_api_key_expired": "credential_error",
-            "secret_key_required": "credential_error",
+            **_codes(
+                "credential_error",
+                "api_key_expired platform_api_key_expired secret_key_required",
+            ),
             "api_error": "downstream_error",
             "HTTP 403": "credential_error",
             "HTTP 424": "downstream_error",
@@ -152,9 +142,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ok": "http",
         "message": "error.message",
         "errors": {
-            "slow_down": "downstream_quota",
-            "rate_limit_exceeded": "downstream_quota",
-            "insufficient_quota": "downstream_quota",
+            **_codes("downstream_quota", "slow_down rate_limit_exceeded insufficient_quota"),
             "invalid_api_key": "credential_error",
             "server_error": "downstream_error",
             "HTTP 403": "credential_error",
@@ -179,15 +167,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ],
         "data": "Body",
         "errors": {
-            "Server": "downstream_error",
-            "Server.*": "downstream_error",
-            "Receiver": "downstream_error",
-            "FailedAuthentication": "credential_error",
-            "InvalidSecurityToken": "credential_error",
-            "SecurityTokenUnavailable": "credential_error",
-            "Client.Authentication": "credential_error",
-            "FailedCheck": "invalid_signature",
-            "MessageExpired": "invalid_signature",
+            **_codes("downstream_error", "Server Server.* Receiver"),
+            **_codes(
+                "credential_error",
+                "FailedAuthentication InvalidSecurityToken SecurityTokenUnavailable "
+                "Client.Authentication",
+            ),
+            **_codes("invalid_signature", "FailedCheck MessageExpired"),
         },
     },
     # spec.graphql.org/October2021/#sec-Errors; the codes: apollographql.com/docs/apollo-server
@@ -199,16 +185,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "message": ["errors.0.message", "errors", "message"],
         "data": "data",
         "errors": {
-            **dict.fromkeys(
-                ("THROTTLED", "RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS"),
+            **_codes(
                 "downstream_quota",
+                "THROTTLED RATE_LIMITED RATE_LIMIT_EXCEEDED TOO_MANY_REQUESTS",
             ),
-            **dict.fromkeys(("UNAUTHENTICATED", "invalid-jwt"), "credential_expired"),
-            **dict.fromkeys(
-                ("FORBIDDEN", "ACCESS_DENIED", "INSUFFICIENT_SCOPES", "access-denied"),
+            **_codes("credential_expired", "UNAUTHENTICATED invalid-jwt"),
+            **_codes(
                 "credential_error",
+                "FORBIDDEN ACCESS_DENIED INSUFFICIENT_SCOPES access-denied",
             ),
-            **dict.fromkeys(("INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"), "downstream_error"),
+            **_codes("downstream_error", "INTERNAL_SERVER_ERROR SERVICE_UNAVAILABLE"),
         },
     },
     # jsonapi.org/format/#error-objects; an error's status is the HTTP status as text
@@ -220,7 +206,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "errors": {
             "429": "downstream_quota",
             "401": "credential_expired",
-            **dict.fromkeys(("500", "502", "503", "504"), "downstream_error"),
+            **_codes("downstream_error", "500 502 503 504"),
         },
     },
 }
