@@ -7,7 +7,7 @@ request.target  # "/v1/now?city=Oslo"
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -24,6 +24,11 @@ _is_unreserved = re.compile(r"[A-Za-z0-9._~-]*").fullmatch  # RFC 3986, 2.3
 def authority(host: str, port: int) -> str:
     """Return host and port as a URL has them (RFC 3986, 3.2): an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def without_headers(headers: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return headers but for those of these names, which are in lower case."""
+    return {name: text for name, text in headers.items() if name.lower() not in names}
 
 
 def _quoted(text: str, safe: str = "") -> str:

@@ -46,12 +46,9 @@ def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
 
 def _with_preset(declared: Mapping[str, Any]) -> Mapping[str, Any]:
     base = PRESETS.get(declared.get("preset", ""), {})
-    maps = {
-        key: _beside(declared.get(key, {}), base.get(key, {})) for key in ("errors", "messages")
-    }
+    maps = {}
+    for key in ("errors", "messages"):
+        own = declared.get(key, {})
+        # Its own patterns stand first: of several that match, the first counts.
+        maps[key] = {**own, **base.get(key, {}), **own}
     return {**base, **declared, **maps}
-
-
-def _beside(declared: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
-    """Return both, the declared patterns first: of several that match, the first counts."""
-    return {**declared, **{key: kind for key, kind in base.items() if key not in declared}}

@@ -24,7 +24,7 @@ from requests.utils import get_encoding_from_headers
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock
 from gateway.http.pool import ConnectionPool
-from gateway.http_messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse, without_headers
 
 MAX_SECONDS = 600.0  # of an exchange for which no timeout was given
 #: Of a ``PreparedRequest``: what is written for each request anyway.
@@ -72,11 +72,7 @@ class PoolAdapter(BaseAdapter):
                 request.method or "GET",
                 self._pool.origin,
                 request.path_url,
-                headers={
-                    name: value
-                    for name, value in request.headers.items()
-                    if name.lower() not in _FRAMING
-                },
+                headers=without_headers(request.headers, _FRAMING),
                 body=body.encode() if isinstance(body, str) else body,
             ),
             Timeout(connect or MAX_SECONDS, read or MAX_SECONDS),

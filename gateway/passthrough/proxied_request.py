@@ -8,12 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.catalog.model import Method
 from gateway.errors import fields_error
 from gateway.http.headers import group_by_name, join_values
-from gateway.http_messages import HttpRequest
+from gateway.http_messages import HttpRequest, without_headers
 from gateway.messages import Call
 from gateway.passthrough.sender import NO_REQUEST
 from gateway.streams import Pairs
-
-_ENCODINGS = "accept-encoding"
 
 
 class ProxiedRequestBuilder:
@@ -38,7 +36,7 @@ class ProxiedRequestBuilder:
         headers["X-Request-ID"] = call.request_id
         headers |= call.context.headers(call.trace.attempts[-1].span_id)
         if self._reads_body:
-            headers = {key: text for key, text in headers.items() if key.lower() != _ENCODINGS}
+            headers = without_headers(headers, ("accept-encoding",))
             headers["Accept-Encoding"] = "identity"
         query = self._query
         raw_query = inbound.query

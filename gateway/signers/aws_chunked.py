@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from gateway.errors import InvalidParams, fields_error
-from gateway.http_messages import HttpRequest
+from gateway.http_messages import HttpRequest, without_headers
 from gateway.streams import RequestStream
 
 CONTENT_SHA256 = "X-Amz-Content-SHA256"
@@ -47,11 +47,7 @@ def unframe(request: HttpRequest) -> HttpRequest:
     length = request.header(DECODED_LENGTH)
     if length is not None and not re.fullmatch("[0-9]{1,18}", length):
         raise fields_error(DECODED_LENGTH, ["Must be a number of bytes."])
-    headers = {
-        name: value
-        for name, value in request.headers.items()
-        if name.lower() not in _FRAMING_HEADERS
-    }
+    headers = without_headers(request.headers, _FRAMING_HEADERS)
     encodings = _other_encodings(request)
     if encodings:
         headers["Content-Encoding"] = ", ".join(encodings)

@@ -18,7 +18,7 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from gateway.bodies.spool import Spool
 from gateway.errors import fields_error
-from gateway.http_messages import HttpRequest
+from gateway.http_messages import HttpRequest, without_headers
 from gateway.masking import STARS, Secret
 from gateway.signers.aws_chunked import (
     CHUNKED_PAYLOADS,
@@ -132,11 +132,7 @@ class AwsSigV4(Signer):
         dropped_headers = set(SDK_PROOF)
         if self._in_query:
             dropped_headers |= {"authorization", content_sha256}
-        headers = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in dropped_headers
-        }
+        headers = without_headers(request.headers, dropped_headers)
         dropped_params = SDK_PROOF | {content_sha256}
         query = tuple(pair for pair in request.query if pair[0].lower() not in dropped_params)
         return replace(request, headers=headers, query=query)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import islice, takewhile
 
 from gateway.catalog.yaml.folder import split_files
 from gateway.masking import Masker, Secret
@@ -28,7 +28,7 @@ def diff_catalogs(old: str, new: str, name: str, mask: Callable[[str], str] = st
     """
     before = _files(old, name)
     after = _files(new, name)
-    nothing = find_literals("")
+    empty = find_literals("")
     masker = Masker()
     masker.use_catalog_secrets(
         Secret(value)
@@ -42,7 +42,7 @@ def diff_catalogs(old: str, new: str, name: str, mask: Callable[[str], str] = st
     differing = (
         line
         for file in sorted({*before, *after})
-        for line in _diff_file(file, before.get(file, nothing), after.get(file, nothing), mask_all)
+        for line in _diff_file(file, before.get(file, empty), after.get(file, empty), mask_all)
     )
     lines = list(islice(differing, MAX_DIFF_LINES + 1))  # the other files are not compared
     if len(lines) > MAX_DIFF_LINES:
@@ -97,12 +97,7 @@ def _diff_file(
 
 def _count_equal(old: list[str], new: list[str]) -> int:
     """Return how many lines both begin with."""
-    count = 0
-    for one, other in zip(old, new, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def _marked(mask: Callable[[str], str], mark: str, lines: list[str]) -> Iterator[str]:
