@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 
 from api.errors import BrokenBody, MalformedBody
+from gateway.clock import YIELD_SECONDS
 from server import http1
 
 HEAD_SECONDS = 20
@@ -119,8 +120,11 @@ class CallerConnection:
         :param read_ahead: how many bytes may be read at once; what is too many stays in the buffer.
         """
         if size is None:
-            data = self._buffer or self.receive(read_ahead or 0)
+            data = self._buffer
             self._buffer = b""
+            if not data:
+                data = self.receive(read_ahead or 0)
+                gevent.sleep(YIELD_SECONDS)  # or chunks of a byte would hold up all others
             return data
         while len(self._buffer) < size:
             piece = self.receive(max(size, read_ahead or 0) - len(self._buffer))

@@ -10,7 +10,9 @@ from gevent import socket
 
 from api.errors import MalformedBody
 from server import connections
-from server.connections import CallerConnection, CallerConnections
+from server.connections import CHUNK_BYTES, CallerConnection, CallerConnections
+from server.http1 import Request
+from server.requests import open_body
 
 
 @pytest.fixture
@@ -49,3 +51,16 @@ def test_who_has_sent_nothing_more_at_the_second_look_is_overdue(
     group.end_overdue()
     with pytest.raises(MalformedBody):
         reader.get()
+
+
+def test_small_chunks_that_have_all_come_hold_up_nobody_else(group: CallerConnections) -> None:
+    size = CHUNK_BYTES  # of which each is six bytes long
+    request = Request({}, "POST", 1)
+    request.length = None
+    caller, ours = socket.socketpair()
+    with caller, ours:
+        caller.sendall(b"1\r\nx\r\n" * size + b"0\r\n\r\n")
+        body = open_body(CallerConnection(ours, group), request)
+        other = gevent.spawn(lambda: None)
+        assert body.read() == b"x" * size
+        assert other.ready()
