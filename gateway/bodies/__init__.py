@@ -20,6 +20,7 @@ from gateway.bodies.json import MAX_DEPTH, digest, dump_json, load_json, to_pair
 from gateway.bodies.multipart import make_multipart_writer
 from gateway.bodies.pairs import PairWriter, nested_writer, pair_writer, text_writer
 from gateway.bodies.text import decode_text, from_base64, json_to_utf8
+from gateway.clock import Pause, SystemClock
 
 __all__ = [
     "FORM_TYPE",
@@ -145,7 +146,8 @@ def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
         return None
     from gateway.bodies.xml import read_xml
 
-    return read_xml(body, content_type, options.get("charset"), options.get("lists", ()))
+    lists = options.get("lists", ())
+    return read_xml(body, content_type, options.get("charset"), lists, Pause(SystemClock()))
 
 
 def _read_text(body: bytes, content_type: str, options: Options) -> str:

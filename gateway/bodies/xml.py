@@ -22,15 +22,23 @@ from gateway.bodies.text import decode_text
 from gateway.bodies.xml_names import XML_MEMBER
 from gateway.errors import fields_error
 
-MAX_ELEMENTS = 500_000  # and attributes: a second of a worker's time, in which it does nothing else
+MAX_ELEMENTS = 500_000  # and attributes: a second of a worker's time
+STEP_CHARACTERS = 65_536  # that are parsed at once, which may take tens of milliseconds
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
-def read_xml(body: bytes, content_type: str, charset: str | None, lists: Collection[str]) -> Any:
+def read_xml(
+    body: bytes,
+    content_type: str,
+    charset: str | None,
+    lists: Collection[str],
+    pause: Callable[[], None],
+) -> Any:
     """Return the root's value: a text, or a mapping in which a repeated element is a list.
 
     :param lists: names of elements that are a list even if there is one.
+    :param pause: called between two steps.
     :raises ValueError: with a short reason: not XML, has a DTD, nested too deeply, too many
         elements.
     """
@@ -38,7 +46,9 @@ def read_xml(body: bytes, content_type: str, charset: str | None, lists: Collect
     text = decode_text(body, content_type, charset, declared and declared[1].decode())
     parser = DefusedXMLParser(target=_ValueBuilder(frozenset(lists)), forbid_dtd=True)
     try:
-        parser.feed(text)
+        for start in range(0, len(text), STEP_CHARACTERS):
+            parser.feed(text[start : start + STEP_CHARACTERS])
+            pause()
         return parser.close()
     except DefusedXmlException as error:
         raise ValueError("XML with a DTD") from error

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.bodies import digest, load_json
+from gateway.bodies.xml import STEP_CHARACTERS, read_xml
 from gateway.errors import BadResponse
 from sandbox.vendors.formats import GBK_TEXT
 from tests.gateway.fakes import Gate, Wire, answer
@@ -91,6 +92,14 @@ def test_more_elements_than_a_worker_has_time_for_are_a_bad_response(wire: OnWir
     assert "more than 500000 elements" in unreadable(
         wire, b"<a>" + b"<b/>" * 500_000 + b"</a>", "xml"
     )
+
+
+def test_large_xml_is_read_with_a_pause_for_each_step() -> None:
+    body = b"<a>" + b"<b>x</b>" * STEP_CHARACTERS + b"</a>"
+    pauses: list[None] = []
+    value = read_xml(body, "text/xml", None, (), lambda: pauses.append(None))
+    assert value == {"b": ["x"] * STEP_CHARACTERS}
+    assert len(pauses) > len(b"<b>x</b>")
 
 
 def test_xml_of_64_levels_is_read(wire: OnWire) -> None:
