@@ -1,11 +1,15 @@
-"""What a machine may run short of, and an operator's files, read within bounds."""
+"""What a machine may run short of, whether a process of it lives, and an operator's files, read
+within bounds.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import platform
 import socket
 import stat
+from functools import cache
 from pathlib import Path
 
 #: What a system call says when nothing is left for one more connection. That is our fault and no
@@ -55,6 +59,33 @@ def describe_shortage(error: BaseException) -> str:
     if isinstance(error, OSError):
         return SHORTAGES.get(error.errno or 0, "")
     return ""
+
+
+def process_name() -> str:
+    """Return a name of this process, for ``has_ended``; it has no space."""
+    return f"{os.getpid()}@{_machine()}"
+
+
+def has_ended(name: str) -> bool:
+    """Return whether a process of this machine is gone; of other machines' nobody knows."""
+    pid, _, machine = name.partition("@")
+    if machine != _machine():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except OSError:  # it is gone, or somebody else's by now
+        return True
+    return False
+
+
+@cache
+def _machine() -> str:
+    """Return where a process id means what it means here: containers have their own."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"{platform.node()}/{namespace}"
 
 
 def disk_problem(path: Path) -> str:

@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError
 from gateway.messages import Result
 from gateway.state.answer_cache import MAX_ANSWER_BYTES, AnswerCache, CachedAnswer
+from gateway.system import has_ended, process_name
 
 FIRST_POLL_SECONDS = 0.005  # until the first look whether the leader in another worker is done
 MAX_POLL_SECONDS = 0.1
@@ -113,7 +114,8 @@ def _failure(error: BaseException) -> GatewayError:
 class CrossWorkerLock:
     """Calls in flight in all workers.
 
-    A leader that dies is followed by another once its ``ttl`` is over.
+    A leader that dies is followed by another: at once on its own machine, on others when its
+    ``ttl`` is over.
     """
 
     def __init__(self, cache: AnswerCache, clock: Clock) -> None:
@@ -137,7 +139,7 @@ class CrossWorkerLock:
         :raises GatewayError: as the first one's ``fetch`` did.
         """
         lock_key = f"lead:{key}"
-        own_id = token_hex(8)
+        own_id = f"{token_hex(8)} {process_name()}"
         while not self._cache.add(lock_key, own_id.encode(), ttl):
             leader = self._cache.get(lock_key)
             if leader is None:  # it was done this moment, or the store went away
@@ -155,7 +157,11 @@ class CrossWorkerLock:
 
     def _wait_for(self, lock_key: str, leader: bytes, wait_until: float) -> None:
         poll = FIRST_POLL_SECONDS
+        _, _, process = leader.decode().partition(" ")
         while self._cache.get(lock_key) == leader:
+            if has_ended(process):
+                self._cache.delete(lock_key)
+                return
             seconds_left = wait_until - self._clock.now()
             if seconds_left <= 0:
                 raise DeadlineExceeded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 import time
 import traceback
@@ -305,6 +306,24 @@ def test_when_the_one_that_leads_dies_another_does(
     assert one.ask()["path"] == "/anything"
     assert sum(clock.slept) == pytest.approx(max_seconds - 10, abs=MAX_POLL_SECONDS)
     assert max(clock.slept) <= MAX_POLL_SECONDS
+
+
+class LeaderEnded(MemoryStore):
+    """A worker of this machine led, and its process has ended."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        if key.startswith("lead:") and not hasattr(self, "ended"):
+            code = "from gateway.system import process_name; print('one', process_name(), end='')"
+            name = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+            self.ended = super().add(key, name.stdout, ttl)
+        return super().add(key, value, ttl)
+
+
+def test_nobody_waits_for_a_worker_that_was_killed(at: Open) -> None:
+    clock = FakeClock()
+    one = at(store=LeaderEnded(clock), clock=clock, deadline=30)
+    assert one.ask()["path"] == "/anything"
+    assert clock.slept == []
 
 
 class GoneMeanwhile(LeaderGone):
