@@ -29,7 +29,8 @@ CODE_PLACES = ("error", "errcode", "code", "error_code", "error.code")
 MESSAGE_PLACES = (
     "error_description", "errmsg", "msg", "message", "error.message", "error_msg", "detail",
 )  # fmt: skip
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+MAX_TOKEN_CHARACTERS = 32_768  # Huawei Cloud's and OpenStack's hold the user's roles: 8,000 and more
+_TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN_CHARACTERS}}}")
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 
 

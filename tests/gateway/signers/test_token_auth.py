@@ -151,6 +151,15 @@ def test_a_token_serves_for_as_long_as_the_answer_or_the_catalog_says(
     assert tokens == [None, "Bearer tok-1", "Bearer tok-1", None, "Bearer tok-2"]
 
 
+def test_a_token_may_be_as_long_as_those_that_hold_a_users_roles(open_gate: Open) -> None:
+    """Huawei Cloud's X-Subject-Token: signed JSON of the roles, in base64."""
+    token = "MIIZ" + "x" * 12_000
+    auth = {**TOKEN, "token": "header:X-Subject-Token"}
+    response = answer(b"{}", "201 Created", f"X-Subject-Token: {token}")
+    _, called = token_and_call(open_gate, auth, response)
+    assert called.headers["authorization"] == f"Bearer {token}"
+
+
 def test_steps_use_what_earlier_ones_answered(open_gate: Open) -> None:
     auth = {
         "type": "token",
