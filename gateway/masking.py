@@ -32,9 +32,10 @@ MAX_CATALOGS = 16
 MAX_TEMPORARY_SECRETS = 64  # fetched tokens come and go, so the oldest are forgotten
 
 SECRET_NAMES = (  # of which a name need only have one in it
-    "passw|passphrase|secret|token|authorization|api_?key|private_?key|signature"  # noqa: S105
+    "passw|passphrase|secret|token|authorization|api[_-]?key|private[_-]?key|signature"  # noqa: S105
 )
 _SECRET_NAME = re.compile(rf"{SECRET_NAMES}|^sign$|^sig$|^pwd$", re.I)
+_SECRETS_OWN_NAME = re.compile(rf"(?:{SECRET_NAMES}|pwd)(?:ord|d|[_-]?key|[_-]?id)?\Z", re.I)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
 # Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no
 # space before one.
@@ -240,7 +241,12 @@ class Masker:
 
 def is_secret_name(name: str) -> bool:
     """Return whether a header, or another name, is that of a secret."""
-    return bool(_SECRET_NAME.search(name.replace("-", "_"))) or name.lower() == "cookie"
+    return bool(_SECRET_NAME.search(name)) or name.lower() == "cookie"
+
+
+def names_a_secret(name: str) -> bool:
+    """Return whether it is the secret itself that has the name: not a ``token_type``."""
+    return bool(_SECRETS_OWN_NAME.search(name))
 
 
 def mask_path(path: str) -> str:

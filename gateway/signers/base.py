@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError
 
 from gateway.http_messages import HttpRequest, HttpResponse
-from gateway.masking import STARS, Secret
+from gateway.masking import STARS, Secret, names_a_secret
+from gateway.signers.templates import has_place
 from gateway.signers.tokens.connection_store import Grant
 from schemas.catalog.fields import Strict, text
 
@@ -24,7 +25,8 @@ class AuthSettings(Strict):
 
     The text of a key is secret unless its field says ``public=True``. A field that says
     ``template=True``, and every text inside a list or a mapping, is written by the catalog's
-    author: it is secret where ``${...}`` filled it in.
+    author: it is secret where ``${...}`` filled it in, or where it is no template and stands under
+    the name of a secret, such as ``password``.
     """
 
     type = text(public=True)
@@ -78,7 +80,10 @@ def _conceal_injected(value: Any, path: SettingPath, injected: Collection[Settin
         return [
             _conceal_injected(inner, (*path, index), injected) for index, inner in enumerate(value)
         ]
-    return Secret(value) if isinstance(value, str) and path in injected else value
+    if not isinstance(value, str):
+        return value
+    is_literal = names_a_secret(str(path[-1])) and not has_place(value)
+    return Secret(value) if path in injected or is_literal else value
 
 
 class Signer:

@@ -66,6 +66,11 @@ def compile_template(template: str) -> Template:
     return fill
 
 
+def has_place(template: str) -> bool:
+    """Return whether anything in it is filled."""
+    return _PLACE.search(template) is not None
+
+
 def check_template(template: str, names: Iterable[str], *path: str) -> None:
     """:raises ValidationError: what is wrong with the template, under the keys of the ``path``."""
     messages = list(_problems(template, names))

@@ -43,8 +43,8 @@ class WireLog:
     def wrap(self, send: SendFor, *, fetches_token: bool = False) -> SendFor:
         """Return ``send`` with a line about each exchange.
 
-        :param fetches_token: the answer is a token, which nobody knows yet as a secret; its body is
-            not shown.
+        :param fetches_token: the answer has a token, which nobody knows yet as a secret; neither
+            its body is shown nor what its headers say.
         """
 
         def send_and_log(request: HttpRequest, call: Call) -> HttpResponse:
@@ -53,8 +53,11 @@ class WireLog:
             except BaseException:
                 self.write(request, call, None, None, None)
                 raise
-            body = None if fetches_token else response.body
+            body: bytes | None = response.body
             headers = tuple(response.headers.items())
+            if fetches_token:
+                body = None
+                headers = tuple((name, STARS) for name, _ in headers)
             self.write(request, call, response.status, headers, body)
             return response
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from gateway.bodies import FORM_TYPE, load_json
 from gateway.bodies.json import MISSING, find_value
+from gateway.bodies.text import json_to_utf8
 from gateway.errors import CredentialError, CredentialUnavailable
 from gateway.http_messages import HttpResponse
 from gateway.masking import Secret
@@ -23,13 +24,17 @@ DEFAULT_LIFE_SECONDS = 600.0
 MAX_REASON_CHARACTERS = 200
 #: Unix times from here on are milliseconds: in seconds this is the year 5138.
 MIN_UNIX_MILLISECONDS = 1e11
+WHOLE = "."
 HEADER = "header:"
+COOKIE = "cookie:"
 #: Where vendors put their reason, the code and the words.
 CODE_PLACES = ("error", "errcode", "code", "error_code", "error.code")
 MESSAGE_PLACES = (
     "error_description", "errmsg", "msg", "message", "error.message", "error_msg", "detail",
 )  # fmt: skip
-MAX_TOKEN_CHARACTERS = 32_768  # Huawei Cloud's and OpenStack's hold the user's roles: 8,000 and more
+MAX_TOKEN_CHARACTERS = (
+    32_768  # Huawei Cloud's and OpenStack's hold the user's roles: 8,000 and more
+)
 _TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN_CHARACTERS}}}")
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 
@@ -37,9 +42,10 @@ _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 class TokenAnswer:
     """One answer of a token endpoint, read by the places that a description names.
 
+    One that is neither JSON nor a form is a text.
+
     :param ok: by place, the values of which one must stand there.
     :param message_place: where the endpoint's reason stands, if not where most have it.
-    :raises CredentialError: it is neither JSON nor a form.
     """
 
     def __init__(
@@ -51,17 +57,32 @@ class TokenAnswer:
         self._response = response
         self._ok = ok
         self._message_places = (message_place,) if message_place else MESSAGE_PLACES
+        self._problem = "no token in it"
         try:
             self._reply = _parse(response)
         except ValueError as error:
-            raise self._error(str(error)) from error
+            self._problem = str(error)
+            self._reply = response.body.decode("utf-8", "replace").strip()
 
     def find(self, place: str) -> Any:
-        """Return what stands at a dotted path or in ``header:NAME``; None where nothing does."""
+        """Return what stands at a place; None where nothing does.
+
+        A place is a dotted path, ``.`` for all of the body, ``header:NAME`` or ``cookie:NAME``.
+        """
+        if place == WHOLE:
+            return self._reply
         if place.startswith(HEADER):
             return self._response.headers.get(place.removeprefix(HEADER).lower())
+        if place.startswith(COOKIE):
+            return self._cookie(place.removeprefix(COOKIE))
         value = find_value(self._reply, place.split("."))
         return None if value is MISSING else value
+
+    def _cookie(self, name: str) -> str | None:
+        """Return the value of a cookie that is set; the headers that set several are one."""
+        headers = self._response.headers.get("set-cookie", "")
+        match = re.search(rf'(?:^|, *){re.escape(name)}="?([^;,"]*)', headers)
+        return match and match[1]
 
     def check(self) -> None:
         """:raises CredentialError: the endpoint said no."""
@@ -109,11 +130,8 @@ class TokenAnswer:
         code = self._first((*self._ok, *CODE_PLACES))
         message = self._first(self._message_places)
         reason = ", ".join(filter(None, (code and f"code {code}", message)))
-        return self._error(reason or "no token in it", code)
-
-    def _error(self, reason: str, code: str | None = None) -> CredentialError:
         status = self._response.status
-        detail = f"token answer: HTTP {status}, {reason}"
+        detail = f"token answer: HTTP {status}, {reason or self._problem}"
         if status < 500 and status != 429:
             return CredentialError(detail=detail, vendor_code=code)
         error = CredentialUnavailable(detail=detail, vendor_code=code)
@@ -134,7 +152,7 @@ def _parse(response: HttpResponse) -> Any:
         return dict(parse_qsl(response.body.decode("utf-8", "replace")))
     if not response.body.strip():
         return {}  # the token may stand in a header
-    return load_json(response.body)
+    return load_json(json_to_utf8(response.body, content_type, None))
 
 
 def _as_text(value: Any) -> str:

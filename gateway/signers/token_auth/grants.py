@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
-from gateway.errors import CredentialError
 from gateway.http_messages import HttpResponse
 from gateway.signers.base import Auth, plain
 from gateway.signers.token_auth.answer import TokenAnswer
@@ -98,10 +97,7 @@ def read_grant(response: HttpResponse) -> Grant:
 
     :raises GrantRefused: it has no access token, or none that can be sent as it is.
     """
-    try:
-        answer = TokenAnswer(response)
-    except CredentialError as error:
-        raise GrantRefused.of(error, _outcome(response, None)) from error
+    answer = TokenAnswer(response)
     access_token = answer.token("access_token")
     if access_token is None:
         refusal = answer.refusal()

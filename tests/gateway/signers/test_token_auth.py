@@ -15,7 +15,7 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.errors import CredentialError
 from gateway.signers.token_auth.presets import PRESETS
 from gateway.stores import Store
-from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, make_call, service
 from tests.gateway.signers.proofs import SentRequest, parse_request
 
 Open = Callable[..., Gate]
@@ -100,8 +100,13 @@ def test_a_token_goes_where_send_says(
         ({"token": "header:X-Subject-Token"}, answer(b"", "201 Created", "X-Subject-Token: tok-1")),
         ({"token": "t"}, answer(b"t=tok-1&x=1", "200 OK", "Content-Type: application/x-www-form-urlencoded")),
         ({"token": "t", "ok": {"code": [0, "ok"], "yes": [True]}}, grant(t="tok-1", code="0", yes=True)),
+        ({"token": "t"}, answer('{"t": "tok-1", "msg": "成功"}'.encode("gbk"), "200 OK", "Content-Type: application/json;charset=GBK")),
+        ({"token": "."}, answer(b'"tok-1"')),
+        ({"token": "."}, answer(b"tok-1\n", "200 OK", "Content-Type: application/jwt")),
+        ({"token": "cookie:SID"}, answer(b"ok", "200 OK", "Set-Cookie: a=b; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
+                                         "Set-Cookie: XSID=no", 'Set-Cookie: SID="tok-1"; Path=/; HttpOnly')),
     ],
-    ids=["path", "header", "form", "ok"],
+    ids=["path", "header", "form", "ok", "GBK", "JSON text", "text", "cookie"],
 )  # fmt: skip
 def test_a_token_is_found_where_token_says(
     open_gate: Open, keys: dict[str, Any], response: bytes
@@ -193,7 +198,7 @@ def test_steps_use_what_earlier_ones_answered(open_gate: Open) -> None:
         (grant(t=""), "HTTP 200"),
         (grant(t="a\nb"), "HTTP 200"),
         (grant(t=["x"]), "HTTP 200"),
-        (answer(b"<html>"), "HTTP 200"),
+        (answer(b"<html>"), "HTTP 200, not JSON"),
         (answer(b""), "no token in it"),
         (answer(b"[]"), "no token in it"),
         (answer(b"", "302 Found", "Location: /elsewhere"), "HTTP 302"),
@@ -243,6 +248,28 @@ def test_a_token_endpoint_that_is_failing_or_busy_is_worth_another_try_and_one_t
         with pytest.raises(CredentialError) as failure:
             open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
     assert failure.value.retryable is retryable
+
+
+def test_a_secret_that_the_catalog_has_itself_is_starred_in_a_dry_run_and_in_answers(
+    open_gate: Open,
+) -> None:
+    values = {"corpid": "wx-corp-4711", "corpsecret": "written-in-the-catalog"}
+    request = {
+        "http": "POST /token",
+        "query": {"id": "{corpid}", "secret": "{corpsecret}"},
+        "body": {"user": "ann-of-the-team", "password": "{as it} is", "token_type": "access"},
+    }
+    auth = {"type": "token", "values": values, "request": request, "token": "t"}
+    echo = answer(b'{"said": "written-in-the-catalog by wx-corp-4711"}')
+    with Wire([grant(t="tok-1"), echo]) as vendor:
+        settings = service(vendor.url, auth=auth, methods={"m": {"http": "GET /i"}})
+        at = open_gate({"s": settings})
+        planned = at.gateway.dry_run_token(make_call())
+        assert at.ask() == {"said": "**** by wx-corp-4711"}
+    assert planned is not None
+    assert planned.query == (("id", "wx-corp-4711"), ("secret", "****"))
+    body = {"user": "ann-of-the-team", "password": "****", "token_type": "access"}
+    assert json.loads(planned.body) == body
 
 
 def test_the_vendors_words_are_masked_in_the_log(open_gate: Open) -> None:

@@ -157,6 +157,18 @@ def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumpi
             assert exchange_lines(at)[0]["answer_body"] == text
 
 
+def test_of_a_token_endpoints_answer_no_value_is_shown_wherever_the_token_stands(
+    dumping: Dumping,
+) -> None:
+    auth = {"type": "token", "request": {"http": "POST /session"}, "token": "header:X-Ticket"}
+    granted = answer(b"ticket-4711", "201 Created", "X-Ticket: ticket-4711", "X-Twin: ticket-4711")
+    with Wire([granted, answer()]) as server:
+        at = dumping(server.url, "GET /", on={"auth": auth})
+        at.ask()
+        assert b"ticket-4711" not in at.log.rendered(at.masker)
+        assert exchange_lines(at)[0]["answer_headers"]["x-ticket"] == "****"
+
+
 def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
     dumping: Dumping, box: Sandbox
 ) -> None:
