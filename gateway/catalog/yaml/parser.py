@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from gateway.catalog.yaml import syntax
 from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.catalog.yaml.folder import FilePart, split_files
 from gateway.catalog.yaml.variables import Variables
@@ -65,23 +66,9 @@ def _build(builder: _Builder, file: FilePart) -> object:
     first_line = file.offset + 1
     try:
         return builder.fill(file)
-    except yaml.MarkedYAMLError as error:
-        line = first_line
-        if error.problem_mark:
-            line += error.problem_mark.line
-        message = f"not YAML: {error.problem or error.context}"
-        if "cannot start any token" in message and "\t" in _line_of(file.text, error):
-            message += "; indent with spaces, and not with a tab"
-        raise builder.document.error((line, "", message)) from error
     except yaml.YAMLError as error:
-        message = f"not YAML: {type(error).__name__}"
-        raise builder.document.error((first_line, "", message)) from error
-
-
-def _line_of(text: str, error: yaml.MarkedYAMLError) -> str:
-    if error.problem_mark is None:
-        return ""
-    return text.splitlines()[error.problem_mark.line : error.problem_mark.line + 1][0]
+        line, message = syntax.explain(error, file.text)
+        raise builder.document.error((first_line + line, "", message)) from error
 
 
 def _merge_file(document: YamlDocument, merged: dict[str, Any], file: str, value: object) -> None:
