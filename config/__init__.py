@@ -43,14 +43,13 @@ from gateway.catalog.registry_names import EXAMPLES, registry_address
 from gateway.discovery.registration import Announcement
 from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
-from gateway.http_messages import authority
+from gateway.http_messages import DEFAULT_PORTS, authority
 from gateway.masking import Secret
 
 __all__ = ["INSTANCE", "ROOT", "Settings", "SettingsError"]
 
 ROOT = Path(__file__).parents[1]
 INSTANCE = ROOT / "instance"
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -255,7 +254,7 @@ class Settings:
         url = urlsplit(self.public_url)
         if self.consul_register_address:
             url = urlsplit(f"http://{self.consul_register_address}")
-        port = url.port or PORTS[url.scheme]
+        port = url.port or DEFAULT_PORTS[url.scheme]
         return Announcement(
             self.consul_register, str(url.hostname), port, url.scheme, self.consul_register_tags
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.catalog.model import Tls
@@ -66,13 +66,28 @@ class Source(Protocol):
         """End what ``wait_for_text`` is waiting for."""
 
 
-PORTS = {"consul": 8500, "nacos": 8848}
-OPTIONS = {
-    "consul": ("token", "dc", "ns", "tls", "ca"),
-    "nacos": ("group", "tenant", "namespace", "username", "password", "tls", "ca"),
+class ServerKind(NamedTuple):
+    """What the address of such a server may have.
+
+    :param port: where it says none.
+    :param options: in its query.
+    :param shape: how a message shows one.
+    """
+
+    port: int
+    options: tuple[str, ...]
+    shape: str
+
+
+SERVER_KINDS: Mapping[str, ServerKind] = {
+    "consul": ServerKind(8500, ("token", "dc", "ns", "tls", "ca"), "consul://HOST:PORT/KEY"),
+    "nacos": ServerKind(
+        8848,
+        ("group", "tenant", "namespace", "username", "password", "tls", "ca"),
+        "nacos://HOST:PORT/DATAID?group=GROUP",
+    ),
 }
 SECRET_OPTIONS = ("token", "password")
-SHAPES = {"consul": "consul://HOST:PORT/KEY", "nacos": "nacos://HOST:PORT/DATAID?group=GROUP"}
 
 
 class AddressError(ValueError):
@@ -102,13 +117,15 @@ class SourceAddress:
         kind, is_url, _ = text.partition("://")
         if not is_url:
             return None
-        if kind not in PORTS:
-            raise AddressError(f"must be a file, {SHAPES['consul']} or {SHAPES['nacos']}")
-        shape = f"must be {SHAPES[kind]}"
+        if kind not in SERVER_KINDS:
+            *shapes, last_shape = [server_kind.shape for server_kind in SERVER_KINDS.values()]
+            raise AddressError(f"must be a file, {', '.join(shapes)} or {last_shape}")
+        default_port, allowed, example = SERVER_KINDS[kind]
+        shape = f"must be {example}"
         try:
             parts = urlsplit(text)
             host = parts.hostname
-            port = parts.port or PORTS[kind]
+            port = parts.port or default_port
             options = dict(
                 parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
             )
@@ -117,9 +134,9 @@ class SourceAddress:
         key = unquote(parts.path[1:])
         if not host or not key or parts.username is not None or parts.fragment:
             raise AddressError(shape)
-        if unknown := [name for name in options if name not in OPTIONS[kind]]:
+        if unknown := [name for name in options if name not in allowed]:
             raise AddressError(
-                f"{shape}, with {', '.join(OPTIONS[kind])} in its query; not {unknown[0][:40]!r}"
+                f"{shape}, with {', '.join(allowed)} in its query; not {unknown[0][:40]!r}"
             )
         if options.get("tls", "false") not in ("true", "false"):
             raise AddressError(f"{shape}; tls must be true or false")
