@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from threading import Event
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from gateway.clock import Clock
 from gateway.discovery.addresses import read_address
 from gateway.http_messages import HttpResponse
 from gateway.masking import Masker
-from gateway.sources.base import SourceError, Stopping
+from gateway.sources.base import SourceError
 from gateway.sources.consul import BlockingQuery, token_headers
 from gateway.sources.http import Server
 from gateway.sources.nacos import Login
@@ -28,7 +29,7 @@ MAX_INSTANCES = 1000
 class Registry(Protocol):
     """One service's instances. Used by one thread at a time."""
 
-    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+    def wait_for_urls(self, stopping: Event) -> list[str]:
         """Return the base URLs once they may have changed; the first time at once.
 
         :raises SourceError: the registry cannot be asked, or answers nonsense.
@@ -55,7 +56,7 @@ class ConsulRegistry:
             token_headers(address, env, masker),
         )
 
-    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+    def wait_for_urls(self, stopping: Event) -> list[str]:
         response = self._query.wait()
         urls = _read("consul", self._server.read_text(response), self._urls)
         self._query.accept(response)
@@ -95,7 +96,7 @@ class NacosRegistry:
             self._query["clusters"] = cluster
         self._has_list = False
 
-    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+    def wait_for_urls(self, stopping: Event) -> list[str]:
         if self._has_list:
             stopping.wait(POLL_SECONDS)
         self._has_list = False

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.masking import Masker
-from gateway.sources.base import AddressError, Missing, Source, SourceAddress, SourceError, Stopping
+from gateway.sources.base import AddressError, Missing, Source, SourceAddress, SourceError
 from gateway.sources.consul import Consul
 from gateway.sources.file import File
 from gateway.sources.folder import Folder
@@ -25,7 +25,6 @@ __all__ = [
     "Source",
     "SourceAddress",
     "SourceError",
-    "Stopping",
     "open_source",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,13 +29,6 @@ class Missing(SourceError):
     """The source answers, but has no text under this name."""
 
 
-class Stopping(Protocol):
-    """A ``threading.Event``, as far as a source uses one."""
-
-    def is_set(self) -> bool: ...
-    def wait(self, timeout: float) -> bool: ...
-
-
 class Source(Protocol):
     """A place that holds a catalog's text. Used by one thread at a time.
 
@@ -54,7 +48,7 @@ class Source(Protocol):
         :raises SourceError: it cannot be read.
         """
 
-    def wait_for_text(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: Event) -> str:
         """Return the text once it may have changed since the last return; the first time, and when
         stopping, at once.
 

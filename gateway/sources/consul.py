@@ -6,12 +6,13 @@ Source: https://developer.hashicorp.com/consul/api-docs/features/blocking
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Event
 from urllib.parse import quote
 
 from gateway.clock import Clock
 from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.sources.base import SourceAddress, Stopping
+from gateway.sources.base import SourceAddress
 from gateway.sources.http import HOLD_SECONDS, Server
 
 
@@ -72,7 +73,7 @@ class Consul:
     def read(self) -> str:
         return self._server.read_text(self._query.get())
 
-    def wait_for_text(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: Event) -> str:
         response = self._query.wait()
         if response.status in (200, 404):
             self._query.accept(response)

@@ -6,10 +6,11 @@ import errno
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple, TypeVar
 
 from gateway.clock import ThreadRunner, run_with_timeout
-from gateway.sources.base import SourceError, Stopping
+from gateway.sources.base import SourceError
 from gateway.system import read_regular
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class File:
             why = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
             raise SourceError(f"{self.label} {why}", why) from error
 
-    def wait_for_text(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: Event) -> str:
         """Return the text once it has changed; or the same after a while, as a file that it names
         may exist now.
         """

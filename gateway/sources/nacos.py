@@ -11,11 +11,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from threading import Event
 
 from gateway.clock import Clock
 from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.sources.base import Missing, SourceAddress, SourceError, Stopping
+from gateway.sources.base import Missing, SourceAddress, SourceError
 from gateway.sources.http import HOLD_SECONDS, Server
 
 CONFIGS_PATH = "/nacos/v1/cs/configs"
@@ -104,7 +105,7 @@ class Nacos:
         self._login.check(response)
         return self._server.read_text(response)
 
-    def wait_for_text(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: Event) -> str:
         md5 = self._md5
         self._md5 = None
         if md5 is not None:
@@ -120,7 +121,7 @@ class Nacos:
     def close(self) -> None:
         self._server.close()
 
-    def _listen(self, md5: str, stopping: Stopping) -> None:
+    def _listen(self, md5: str, stopping: Event) -> None:
         """Wait until the text no longer has this MD5, or for a while."""
         if not self._listens:
             stopping.wait(POLL_SECONDS)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway.backoff import poll_seconds
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
-from gateway.sources import Missing, Source, SourceError, Stopping
+from gateway.sources import Missing, Source, SourceError
 from gateway.sources.last_good import LastGood
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Watcher:
         return catalog
 
     def run(
-        self, stopping: Stopping, swap: Callable[[Catalog], None], count: Callable[[str], None]
+        self, stopping: Event, swap: Callable[[Catalog], None], count: Callable[[str], None]
     ) -> None:
         """Pass every new catalog to ``swap``, until ``stopping``.
 
@@ -158,7 +159,7 @@ class Watcher:
             counted = self.state
             stopping.wait(poll_seconds(failures, MAX_BACKOFF_SECONDS, self.jitter()))
 
-    def _follow(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
+    def _follow(self, stopping: Event, swap: Callable[[Catalog], None]) -> Exception | None:
         """Wait for a text and use it; return the error that prevented it."""
         try:
             self._use(self.source.wait_for_text(stopping), swap)

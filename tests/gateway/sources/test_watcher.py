@@ -16,7 +16,7 @@ from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
 from gateway.clock import SystemClock
 from gateway.masking import Masker, Secret
-from gateway.sources import Missing, SourceError, Stopping, watcher
+from gateway.sources import Missing, SourceError, watcher
 from gateway.sources.file import File
 from gateway.sources.last_good import LastGood
 from gateway.sources.watcher import MAX_BACKOFF_SECONDS, RECHECK_SECONDS, Watcher
@@ -52,7 +52,7 @@ class ScriptedSource:
             raise step
         return step
 
-    def wait_for_text(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: threading.Event) -> str:
         if len(self.steps) == 1:
             self.stopping.event.set()
             self.stopping.last_pending = True
