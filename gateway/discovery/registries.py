@@ -7,9 +7,10 @@ https://nacos.io/en/docs/open-api/ (query instances).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from gateway.catalog.registry_names import SCHEMES, RegistryName, registry_address
@@ -24,6 +25,16 @@ from gateway.sources.nacos import Login
 
 POLL_SECONDS = 2.0  # between two looks into Nacos
 MAX_INSTANCES = 1000
+MAX_PORT = 65535
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")  # a name, or an address of either kind
+
+
+class Place(NamedTuple):
+    """Where an instance is, as the registry has it."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class Registry(Protocol):
@@ -58,19 +69,12 @@ class ConsulRegistry:
 
     def wait_for_urls(self, stopping: Event) -> list[str]:
         response = self._query.wait()
-        urls = _read("consul", self._server.read_text(response), self._urls)
+        places = _read("consul", self._server.read_text(response), _consul_places)
         self._query.accept(response)
-        return urls
+        return _urls("consul", self._name, places)
 
     def close(self) -> None:
         self._server.close()
-
-    def _urls(self, entries: Any) -> Iterator[str]:
-        for entry in entries:
-            service = entry["Service"]
-            host = service["Address"] or entry["Node"]["Address"]
-            scheme = _scheme(service.get("Meta") or {}, service.get("Tags") or ())
-            yield self._name.url(scheme, str(host), int(service["Port"]))
 
 
 class NacosRegistry:
@@ -106,16 +110,11 @@ class NacosRegistry:
         self._has_list = True
         if _is_unknown(response):
             return []
-        return _read("nacos", self._server.read_text(response), self._urls)
+        places = _read("nacos", self._server.read_text(response), _nacos_places)
+        return _urls("nacos", self._name, places)
 
     def close(self) -> None:
         self._server.close()
-
-    def _urls(self, answer: Any) -> Iterator[str]:
-        for host in answer["hosts"]:
-            if host.get("healthy", True) and host.get("enabled", True) and host.get("weight", 1):
-                scheme = _scheme(host.get("metadata") or {}, ())
-                yield self._name.url(scheme, str(host["ip"]), int(host["port"]))
 
 
 def _is_unknown(response: HttpResponse) -> bool:
@@ -132,16 +131,43 @@ def _scheme(meta: Mapping[str, Any], tags: Any) -> str:
     return "https" if "https" in tags else "http"
 
 
-def _read(label: str, text: str, urls_of: Callable[[Any], Iterator[str]]) -> list[str]:
-    """Return the base URLs that an answer names, each once.
+def _consul_places(entries: Any) -> Iterator[Place]:
+    for entry in entries:
+        service = entry["Service"]
+        host = service["Address"] or entry["Node"]["Address"]
+        scheme = _scheme(service.get("Meta") or {}, service.get("Tags") or ())
+        yield Place(scheme, str(host), int(service["Port"]))
+
+
+def _nacos_places(answer: Any) -> Iterator[Place]:
+    for host in answer["hosts"]:
+        if host.get("healthy", True) and host.get("enabled", True) and host.get("weight", 1):
+            scheme = _scheme(host.get("metadata") or {}, ())
+            yield Place(scheme, str(host["ip"]), int(host["port"]))
+
+
+def _read(label: str, text: str, places_in: Callable[[Any], Iterator[Place]]) -> list[Place]:
+    """Return the instances that an answer names.
 
     :raises SourceError: the answer is not what the registry's documentation says.
     """
     try:
-        urls = list(dict.fromkeys(urls_of(json.loads(text))))
+        return list(places_in(json.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         detail = f"{label} answered no list of instances: {type(error).__name__}: {error}"
         raise SourceError(f"{label} answered no list of instances", detail) from error
+
+
+def _urls(label: str, name: RegistryName, places: list[Place]) -> list[str]:
+    """Return the base URLs of those that can be called, each once: whoever registers may say
+    anything, and one that is nowhere is not to keep the others from serving.
+
+    :raises SourceError: they are too many.
+    """
+    usable = [
+        place for place in places if 0 < place.port <= MAX_PORT and _HOST.fullmatch(place.host)
+    ]
+    urls = list(dict.fromkeys(name.url(*place) for place in usable))
     if len(urls) > MAX_INSTANCES:
         raise SourceError(f"{label} knows more than {MAX_INSTANCES} instances of one service")
     return urls

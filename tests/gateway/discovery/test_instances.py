@@ -121,6 +121,17 @@ def test_an_instance_that_refuses_a_connection_costs_one_retry_and_is_left_out(
     assert at.gateway.instances(at.gateway.catalog.services["s"]) == (1, 1)
 
 
+@pytest.mark.parametrize("place", ["127.0.0.1:99999", "127.0.0.1:0", "no host/..:80"])
+def test_an_instance_that_is_nowhere_is_not_called(
+    users: Open, consul: Consul, boxes: list[Sandbox], place: str
+) -> None:
+    consul.add_instance("users", place)
+    consul.add_instance("users", where(boxes[0]))
+    at = users()
+    assert hosts(at, 3) == [where(boxes[0])] * 3
+    assert at.gateway.instances(at.gateway.catalog.services["s"]) == (1, 0)
+
+
 def test_the_known_instances_serve_on_while_consul_is_away(
     users: Open, consul: Consul, boxes: list[Sandbox]
 ) -> None:
