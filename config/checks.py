@@ -105,10 +105,21 @@ def proxy(value: str) -> None:
 
 def no_proxy(value: str) -> None:
     for entry in NoProxy(value).entries:
-        if not re.fullmatch(r"[\w.*:\[\]/-]+", entry) or "://" in entry:
+        if entry != "*" and not _is_host_or_network(entry):
             raise ValidationError(
-                "must be a comma-separated list such as .example.com, 10.0.0.0/8, db:8080, or *"
+                "must be a comma-separated list such as .example.com (for all below it),"
+                " 10.0.0.0/8, db:8080, or *"
             )
+
+
+def _is_host_or_network(entry: str) -> bool:
+    if "/" not in entry:
+        return bool(re.fullmatch(r"[\w.:\[\]-]+", entry))
+    try:
+        ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def media_type(value: str) -> None:

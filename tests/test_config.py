@@ -463,6 +463,15 @@ def test_an_egress_proxys_password_is_a_secret_and_a_wrong_one_is_not_repeated(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("entry", ["*.example.com", "10.0.*", "10.0.0.0/99", "example.com/8"])
+def test_a_host_without_proxy_that_would_match_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    monkeypatch.setenv("EGRESS_NO_PROXY", f"db:8080, {entry}")
+    with pytest.raises(SettingsError, match="EGRESS_NO_PROXY: must be a comma-separated list"):
+        Settings.from_env()
+
+
 def test_a_proxy_that_the_environment_names_for_others_is_noted_unless_the_setting_says_something(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
