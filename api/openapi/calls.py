@@ -49,9 +49,10 @@ HEADER_REFS = {
         "Server-Timing": "ServerTiming",
     }.items()
 }
+_FILE = {"type": "string", "format": "binary"}
 _UPLOADS: Mapping[str, Any] = {
     "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
-    "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "raw": {"application/octet-stream": {"schema": _FILE}},
 }
 _STREAM = {
     "description": "The service's own bytes, as they come; a failure before the first one is an envelope.",
@@ -157,7 +158,9 @@ def _form_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for name, keywords in declared.items():
         is_file = keywords.get("type") == "object" and not keywords.get("properties")
         if is_file or keywords.get("format") in ("byte", "binary"):
-            form["properties"][name] = {"type": "string", "format": "binary"}
+            form["properties"][name] = _FILE
+        elif keywords.get("items", {}).get("format") in ("byte", "binary"):
+            form["properties"][name]["items"] = _FILE
     return form
 
 

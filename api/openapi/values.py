@@ -40,6 +40,8 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
     :param from_text: it comes in a query, where there is no null.
     """
     schema = {key: value for key, value in keywords.items() if key not in _OWN}
+    if schema.get("format") == "binary":
+        schema["format"] = "byte"  # JSON has bytes as base64, and generators a file for binary
     shapes = _shapes_of(keywords, from_text)
     schema |= shapes
     if keywords.get("nullable") and not from_text and not shapes:

@@ -360,6 +360,33 @@ def test_what_generators_make_types_of_has_a_name_of_its_own(
     assert body == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
+def test_bytes_are_base64_in_json_and_files_in_a_form(app: Flask, client: FlaskClient) -> None:
+    methods = """
+      put: {http: PUT /f, body: raw, params: {content: {type: string, format: binary}}}
+      send:
+        http: POST /f
+        body: multipart
+        params:
+          one: {type: string, format: binary}
+          more: {type: array, items: {type: string, format: binary}}
+"""
+    catalog = CATALOG.partition("aggregates:")[0] + methods
+    app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
+    paths = document(client)["paths"]
+
+    def properties(method: str, media: str) -> Any:
+        content = paths[f"/api/v1/call/box/{method}"]["post"]["requestBody"]["content"]
+        return content[media]["schema"]["properties"]
+
+    base64 = {"type": "string", "format": "byte"}
+    file = {"type": "string", "format": "binary"}
+    assert properties("put", "application/json") == {"content": base64}
+    more = {"type": "array", "items": base64}
+    assert properties("send", "application/json") == {"one": base64, "more": more}
+    more = {"type": "array", "items": file}
+    assert properties("send", "multipart/form-data") == {"one": file, "more": more}
+
+
 RETURNS = """{id: {type: integer, required: true}, name: {type: string, nullable: true},
   size: {oneOf: [{type: integer}, {type: object, properties: {x: {type: number}}}], nullable: true},
   tags: {type: array, items: {type: object, required: [a], properties: {a: {type: string}}}}}"""
