@@ -42,10 +42,12 @@ class Lockout:
             username out.
         """
         with self._slots:
+            counted: list[str] = []
             for key in (_address_key(address), _username_key(username)):
+                counted.append(key)
                 if self._store.increment(key, WINDOW_SECONDS) > MAX_FAILURES:
-                    # A refused attempt counts for nothing.
-                    self._store.increment(key, WINDOW_SECONDS, by=-1)
+                    for each in counted:  # a refused attempt counts for nothing
+                        self._store.increment(each, WINDOW_SECONDS, by=-1)
                     raise self._refusal(key)
             yield
             # The address keeps its other failures, or one account of one's own would clear it.

@@ -282,6 +282,16 @@ def test_a_locked_out_address_can_lock_nobody_else_out(
     assert outcome(attempt(client, "user", PASSWORD, "10.0.0.2")) == (200, 0)
 
 
+def test_tries_at_a_locked_out_username_lock_no_address_out(
+    client: FlaskClient, users: dict[str, int], quick_hash: list[str]
+) -> None:
+    for number in range(10):
+        attempt(client, "user", "wrong", f"10.0.1.{number}")
+    for _ in range(20):
+        assert outcome(attempt(client, "user", PASSWORD)) == (429, -3008)
+    assert outcome(attempt(client, "admin", PASSWORD)) == (200, 0)
+
+
 def test_a_right_password_clears_the_usernames_count(
     client: FlaskClient, users: dict[str, int], quick_hash: list[str]
 ) -> None:
