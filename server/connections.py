@@ -110,7 +110,7 @@ class CallerConnection:
         self._received = 0
         self.expects_continue = expects_continue
 
-    def caller_is_known(self) -> None:
+    def mark_caller_known(self) -> None:
         """Limit the time of the body from now on by silence alone."""
         self._is_caller_known = True
 
@@ -255,7 +255,7 @@ class CallerConnection:
 
 
 class CallerConnections:
-    """Those of one worker that wait for bytes, in three groups; who has waited longest comes first.
+    """The connections of one worker that wait for bytes, in three groups, the longest wait first.
 
     :ivar idle: nothing of a request has come.
     :ivar senders: still sending a head, or a body before it is known whose it is.

@@ -34,7 +34,7 @@ _SHAPE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RegistryName:
-    """What such a base URL says.
+    """A base URL that names a service of a registry, taken apart.
 
     :param path: what every instance's URL ends with; no slash at its end.
     :param options: the query, by name.
@@ -107,7 +107,10 @@ def registry_address(kind: str, env: Mapping[str, str]) -> str:
 def check_registry(
     document: YamlDocument, service: Service, env: Mapping[str, str]
 ) -> Iterator[Advice]:
-    """Somebody says where the registry is. Yield a note where its instances may be refused."""
+    """Check that a setting says where the registry is.
+
+    Yield a note where its instances may be refused.
+    """
     name = RegistryName.read(service.base_urls[0])
     if name is None:
         return

@@ -62,7 +62,7 @@ class Follower:
             urls = self._registry.wait_for_urls(self._stopping)
         # A thread that ended here would leave the list old for ever.
         except Exception as error:  # noqa: BLE001
-            self.instances.go_on()
+            self.instances.keep_last()
             if not self._stopping.is_set():
                 self._report(error)
             return False

@@ -129,7 +129,7 @@ class ConnectedAccount:
             raise
         if grant.refresh_token:
             runtime.masker.register(grant.refresh_token, temporary=True)
-        self._insist(partial(runtime.connections.keep, claim, grant))
+        self._write_or_retry(partial(runtime.connections.keep, claim, grant))
         return grant
 
     def _give_up(self, claim: Claim, outcome: Outcome, error: GatewayError) -> None:
@@ -137,9 +137,9 @@ class ConnectedAccount:
         reason = runtime.masker.mask_text(error.detail or error.message)[:MAX_REASON_CHARACTERS]
         if outcome != "unused":
             runtime.log.error("connection", service=self._service, outcome=outcome, why=reason)
-        self._insist(partial(runtime.connections.fail, claim, outcome, reason))
+        self._write_or_retry(partial(runtime.connections.fail, claim, outcome, reason))
 
-    def _insist(self, write: Callable[[], None]) -> None:
+    def _write_or_retry(self, write: Callable[[], None]) -> None:
         """Write it; while the database is away, go on trying beside the calls."""
         try:
             write()

@@ -35,7 +35,7 @@ NO_TOKEN = Secret("")
 
 
 class _Hosts(dict[str, str]):
-    """Those of the declared URLs; another one's, which a registry has named, is worked out."""
+    """Hosts by base URL; that of an instance, which no catalog names, is read off its URL."""
 
     def __missing__(self, url: str) -> str:
         return urlsplit(url).netloc

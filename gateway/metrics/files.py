@@ -56,7 +56,7 @@ class MetricFiles:
         key = mmap_key(metric, name, *series)
         return SharedValue(self._files[kind], key)
 
-    def wait(self, file: MetricFile, error: OSError) -> None:
+    def note_full(self, file: MetricFile, error: OSError) -> None:
         """Note that a file has no space."""
         if not self._waiting:
             self._warn(
@@ -66,7 +66,7 @@ class MetricFiles:
             )
         self._waiting.add(file)
 
-    def go_on(self, file: MetricFile) -> None:
+    def note_space(self, file: MetricFile) -> None:
         """Note that a file has got space."""
         if file in self._waiting:
             self._waiting.remove(file)
@@ -136,7 +136,7 @@ class MetricFile(MmapedDict):
                 self._add(key)
             except OSError as error:
                 self._retry_at = self._files.clock.now() + RETRY_SECONDS
-                self._files.wait(self, error)
+                self._files.note_full(self, error)
         return key in self._positions
 
     def _add(self, key: str) -> None:
@@ -156,14 +156,14 @@ class MetricFile(MmapedDict):
                 _extend(file.fileno(), INITIAL_BYTES)
             new.replace(self._path)
         super().__init__(str(self._path))  # type: ignore[no-untyped-call]
-        self._files.go_on(self)
+        self._files.note_space(self)
 
     def _grow(self) -> None:
         size = self._capacity * 2
         _extend(self._f.fileno(), size)
         self._m = mmap.mmap(self._f.fileno(), size)
         self._capacity = size
-        self._files.go_on(self)
+        self._files.note_space(self)
 
 
 def _extend(file: int, size: int) -> None:

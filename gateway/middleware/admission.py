@@ -85,7 +85,7 @@ def authorize(method: Method, caller: Caller) -> None:
 
 
 def _parse_objects(method: Method, params: Mapping[str, object]) -> dict[str, object]:
-    """Text where an object is meant is JSON; what is none stays text, which the schema refuses."""
+    """Parse text as JSON where an object is meant; other text stays, for the schema to refuse."""
     parsed = dict(params)
     for param in method.params:
         text = params.get(param.name)

@@ -16,7 +16,7 @@ from gateway.messages import Call, Result, Trace
 from gateway.middleware.fallback import note_fallback
 from gateway.runtime import Handler, Runtime
 from gateway.state.answer_cache import CachedAnswer, declaration_digest, params_digest
-from gateway.state.single_flight import CrossWorkerLock, Fetch, Flight, Patience
+from gateway.state.single_flight import CrossWorkerLock, Deadlines, Fetch, Flight
 
 
 def cache(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -118,8 +118,8 @@ class _Answers:
 
     def fetch_once(self, key: str, call: Call) -> CachedAnswer:
         """Return what the service answers to the first of all identical calls."""
-        patience = self._patience(call)
-        return self._single_flight.do(key, self._fetcher(key, call, patience), patience)
+        deadlines = self._deadlines(call)
+        return self._single_flight.do(key, self._fetcher(key, call, deadlines), deadlines)
 
     def renew(self, key: str, call: Call) -> None:
         """Fetch again in the background, unless somebody does already."""
@@ -142,7 +142,7 @@ class _Answers:
 
     def _renew(self, key: str, flight: Flight, call: Call) -> None:
         try:
-            fetch = self._fetcher(key, call, self._patience(call))
+            fetch = self._fetcher(key, call, self._deadlines(call))
             self._single_flight.lead(key, flight, fetch, call.deadline)
         except GatewayError as error:
             self._runtime.log.warning(
@@ -155,25 +155,25 @@ class _Answers:
         finally:
             self._runtime.renewal_slots.release()
 
-    def _patience(self, call: Call) -> Patience:
+    def _deadlines(self, call: Call) -> Deadlines:
         wait_until = min(call.deadline, self._clock.now() + self._max_seconds)
-        return Patience(call.deadline, wait_until)
+        return Deadlines(call.deadline, wait_until)
 
-    def _fetcher(self, key: str, call: Call, patience: Patience) -> Fetch:
+    def _fetcher(self, key: str, call: Call, deadlines: Deadlines) -> Fetch:
         """Return what the first of several identical calls in this process does.
 
         Waiting for other workers is part of its time.
         """
         own_call = call
         if not self._has_stand_in:  # a stand-in has time beyond the method's own deadline
-            own_call = replace(call, deadline=patience.wait_until)
+            own_call = replace(call, deadline=deadlines.wait)
 
         def read_fresh() -> CachedAnswer | None:
             entry = self._cache.read(key)
             return entry if self.age(entry) < self._policy.ttl else None
 
         fetch: Fetch = partial(self._fetch, key, own_call)
-        return partial(self._workers.do, key, fetch, read_fresh, self._max_seconds, patience)
+        return partial(self._workers.do, key, fetch, read_fresh, self._max_seconds, deadlines)
 
     def _fetch(self, key: str, call: Call) -> CachedAnswer:
         call.trace.cache = "MISS"

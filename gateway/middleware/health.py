@@ -53,7 +53,7 @@ def health(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRecord:
-    """What a service's probes have come to, and when (Unix seconds) the next one is due."""
+    """A service's probes so far, and when (Unix seconds) the next one is due."""
 
     history: ProbeHistory
     due: float

@@ -42,7 +42,7 @@ def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
 @contextmanager
 def error_context(method: Method) -> Iterator[None]:
-    """Do the same for the failures of a block."""
+    """Name the service and the method in the failures of a ``with`` block."""
     try:
         yield
     except GatewayError as error:
@@ -120,7 +120,7 @@ def log(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
 
 class _AttemptLog:
-    """Who called what, how it ended, how long it took (ms), with masked parameters."""
+    """Writes who called what, how it ended, how long it took (ms), with masked parameters."""
 
     def __init__(self, method: Method, runtime: Runtime) -> None:
         self._service = method.service.name

@@ -39,13 +39,13 @@ def paginate(next_handler: Handler, method: Method, runtime: Runtime) -> Handler
     def handle(call: Call) -> Result:
         if not call.all_pages:
             return next_handler(call)
-        return _Gathering(next_handler, method, pagination, runtime).run(call)
+        return _PageCollector(next_handler, method, pagination, runtime).run(call)
 
     return handle
 
 
-class _Gathering:
-    """The pages of one call."""
+class _PageCollector:
+    """Collects the pages of one call."""
 
     def __init__(
         self, next_handler: Handler, method: Method, pagination: Pagination, runtime: Runtime

@@ -67,7 +67,7 @@ def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
 
 class _Retries:
-    """What decides for a method whether and when there is another attempt."""
+    """Decides for a method whether and when there is another attempt."""
 
     def __init__(self, method: Method, runtime: Runtime) -> None:
         service = method.service

@@ -59,7 +59,7 @@ def make_page_reader(method: Method) -> ReadPage | None:
     pagination = method.paginate
     if pagination is None:
         return None
-    next_params = _WAYS[pagination.by](method, pagination).next_params
+    next_params = _STRATEGIES[pagination.by](method, pagination).next_params
 
     def read_page(params: Params, source: PageSource) -> Page:
         return Page(next_params(params, source), len(source.response.body))
@@ -67,8 +67,8 @@ def make_page_reader(method: Method) -> ReadPage | None:
     return read_page
 
 
-class _Way:
-    """What a method's parameters are, for the ways to go on."""
+class _Strategy:
+    """Finds the parameters of the next page; a subclass for each ``by``."""
 
     def __init__(self, method: Method, pagination: Pagination) -> None:
         self._pagination = pagination
@@ -104,7 +104,7 @@ class _Way:
         return not _is_no(more)
 
 
-class _ByCursor(_Way):
+class _ByCursor(_Strategy):
     def __init__(self, method: Method, pagination: Pagination) -> None:
         super().__init__(method, pagination)
         self._outer = ""
@@ -131,7 +131,7 @@ class _ByCursor(_Way):
         return {**params, self._outer: {**inner, self._inner: cursor}}
 
 
-class _ByNumber(_Way):
+class _ByNumber(_Strategy):
     """Counts pages, or with ``by: offset`` items."""
 
     def __init__(self, method: Method, pagination: Pagination) -> None:
@@ -164,7 +164,7 @@ class _ByNumber(_Way):
         return count == 0 or (size is not MISSING and count < size)
 
 
-class _ByLink(_Way):
+class _ByLink(_Strategy):
     def __init__(self, method: Method, pagination: Pagination) -> None:
         super().__init__(method, pagination)
         self._hosts = {_host(url) for url in method.service.all_base_urls}
@@ -268,7 +268,7 @@ def _is_no(value: object) -> bool:
     return not isinstance(value, dict | list) and value in _FALSE
 
 
-_WAYS: Mapping[str, type[_Way]] = {
+_STRATEGIES: Mapping[str, type[_Strategy]] = {
     "link": _ByLink,
     "cursor": _ByCursor,
     "page": _ByNumber,

@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What came of reading a source.
+    """The outcome of reading a source.
 
     :param state: ``serving`` (it has what serves), ``valid`` (another catalog, which will be
         taken), ``refused``, or ``unreadable``.

@@ -75,7 +75,7 @@ class Login:
         self._renew_at = self._clock.now() + ttl_seconds * RENEW_SHARE
 
     def check(self, response: HttpResponse) -> None:
-        """A token that was refused is not used again."""
+        """Have the next request log in again if this answer refuses the token."""
         if response.status in (401, 403):
             self._renew_at = -math.inf
 

@@ -49,7 +49,7 @@ class StoredResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """What one exchange gave.
+    """The answer of one exchange.
 
     :param at: Unix seconds when it was given.
     :param fallback: who gave it, where the method itself failed.

@@ -10,7 +10,7 @@ from gateway.catalog.model import Health
 
 @dataclass(frozen=True, slots=True)
 class ProbeHistory:
-    """What a service's probes have come to.
+    """The verdict on a service, and the probes that may change it.
 
     :param verdict: ``up``, ``down`` or ``unknown``.
     :param streak: how many of the last answers were alike: above 0 healthy ones, below 0 others.

@@ -39,15 +39,15 @@ Flight = Future[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a call may take.
+class Deadlines:
+    """The instants at which a call's time ends.
 
-    :param deadline: the instant at which the caller's own time ends; infinite if it named none.
-    :param wait_until: the instant until which it waits for another's call.
+    :param caller: its caller's own; infinite if that named none.
+    :param wait: its own for another's call, which it waits for.
     """
 
-    deadline: float
-    wait_until: float
+    caller: float
+    wait: float
 
 
 class SingleFlight:
@@ -61,7 +61,7 @@ class SingleFlight:
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
 
-    def do(self, key: str, fetch: Fetch, patience: Patience) -> CachedAnswer:
+    def do(self, key: str, fetch: Fetch, deadlines: Deadlines) -> CachedAnswer:
         """Return what ``fetch`` returns, called by the first of all who want it at once.
 
         :raises DeadlineExceeded: another's call did not end in time.
@@ -70,9 +70,9 @@ class SingleFlight:
         while True:
             flight, is_new = self.begin(key)
             if is_new:
-                return self.lead(key, flight, fetch, patience.deadline)
+                return self.lead(key, flight, fetch, deadlines.caller)
             try:
-                outcome = flight.result(max(0.0, patience.wait_until - self._clock.now()))
+                outcome = flight.result(max(0.0, deadlines.wait - self._clock.now()))
             except FutureTimeout as error:
                 raise DeadlineExceeded from error
             if isinstance(outcome, GatewayError):
@@ -128,7 +128,7 @@ class CrossWorkerLock:
         fetch: Fetch,
         read_fresh: Callable[[], CachedAnswer | None],
         ttl: float,
-        patience: Patience,
+        deadlines: Deadlines,
     ) -> CachedAnswer:
         """Return what ``fetch`` returns, called by the first of all workers that want it at once.
 
@@ -144,13 +144,13 @@ class CrossWorkerLock:
             leader = self._cache.get(lock_key)
             if leader is None:  # it was done this moment, or the store went away
                 return read_fresh() or fetch()
-            self._wait_for(lock_key, leader, patience.wait_until)
+            self._wait_for(lock_key, leader, deadlines.wait)
             answer = read_fresh() or self._read_outcome(leader.decode(), fetch)
             if answer:
                 return answer
         ends_at = self._clock.now() + ttl
         try:
-            return read_fresh() or self._lead(own_id, fetch, patience.deadline)
+            return read_fresh() or self._lead(own_id, fetch, deadlines.caller)
         finally:
             if self._clock.now() < ends_at:  # or it may be another's by now
                 self._cache.delete(lock_key)

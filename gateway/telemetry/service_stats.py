@@ -33,7 +33,7 @@ MAX_PENDING_CALLS = 100_000  # calls that wait to be added up; a second never se
 
 
 class Summary(NamedTuple):
-    """What calls came to.
+    """Calls summed up.
 
     :param failed: calls that failed by the gateway's or the service's fault.
     :param p50: seconds, as ``p99``; None where there were no calls.
@@ -47,7 +47,7 @@ class Summary(NamedTuple):
 
 @dataclass(slots=True)
 class Minute:
-    """What a service's calls of one minute came to.
+    """A service's calls of one minute.
 
     :param faults: calls by whose fault they failed (``fault_of``); "" for those that did not.
     :param latencies: calls by ``bucket_of`` their seconds.

@@ -98,13 +98,15 @@ def _pair_problems(keywords: Keywords) -> Iterator[Problem]:
 
 
 def _exploded_object_problems(keywords: Keywords) -> Iterator[Problem]:
-    """Its properties are parameters of their own: a caller may not make up any."""
+    """Yield what is wrong with an object whose properties are parameters of their own: a caller may
+    not make up any.
+    """
     if not keywords.get("properties") or keywords.get("additionalProperties"):
         yield "style", "of an object needs properties and no additionalProperties; or deepObject"
 
 
 def _nested_problems(keywords: Keywords) -> Iterator[Problem]:
-    """One text holds no list in a list."""
+    """Yield what cannot be written as one text: a list or an object inside of another."""
     kind = keywords.get("type")
     written_as_text = kind == "array" and list_separator(keywords) is not None
     if kind == "object":

@@ -29,7 +29,7 @@ MAX_LEFT_OUT_SECONDS = 60.0
 
 
 class Instance:
-    """One of them, as it serves this process.
+    """An instance of a service, as it serves this process.
 
     :ivar calls: in flight.
     :ivar failures: in a row.
@@ -57,7 +57,7 @@ class InstanceCount(NamedTuple):
 
 
 class Instances:
-    """Those of one base URL. Safe under threads and greenlets.
+    """The instances of one base URL. Safe under threads and greenlets.
 
     :param follow: begins to ask the registry, unless that has begun.
     """
@@ -80,7 +80,7 @@ class Instances:
         self._by_url = {url: old.get(url) or Instance(url) for url in urls}
         self._listed.set()
 
-    def go_on(self) -> None:
+    def keep_last(self) -> None:
         """Go on with the instances of the last list, or with none: the registry is away."""
         self._listed.set()
 

@@ -233,7 +233,7 @@ class OAuth2(Signer):
 
 
 class OAuth2ClientCredentials(OAuth2):
-    """The same with the one grant."""
+    """``OAuth2`` with ``grant: client_credentials`` alone."""
 
     class Settings(OAuth2.Settings):
         client_id = text(required=True, public=True)

@@ -43,7 +43,7 @@ class ConnectionKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token endpoint gave.
+    """The tokens that a token endpoint gave.
 
     :param life: seconds for which the access token lives; None where the answer does not say.
     :param refresh_token: None where it gave none, so that the old one stays.

@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.messages import NO_EXTRAS, Extras, Result
 from gateway.state.answer_cache import AnswerCache, CachedAnswer
-from gateway.state.single_flight import CrossWorkerLock, Patience
+from gateway.state.single_flight import CrossWorkerLock, Deadlines
 from gateway.stores import MemoryStore
 from gateway.streams import PassthroughRequest, ResponseStream
 from tests.gateway.fakes import Gate, Wire, answer, make_call, service
@@ -80,7 +80,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     clock = Clock()
     cache = AnswerCache(MemoryStore(clock), clock)
-    patience = Patience(clock.now() + 60, clock.now() + 60)
+    deadlines = Deadlines(clock.now() + 60, clock.now() + 60)
     begun = threading.Event()
 
     def fetch() -> CachedAnswer:
@@ -90,7 +90,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     def ask_once(fetch: Callable[[], CachedAnswer]) -> Result:
         lock = CrossWorkerLock(cache, clock)
-        return lock.do("k", fetch, lambda: None, 60, patience).result
+        return lock.do("k", fetch, lambda: None, 60, deadlines).result
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask_once, fetch)

@@ -19,7 +19,7 @@ from gateway.clock import SystemClock
 from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreUnavailable
 from gateway.messages import Trace
 from gateway.state import single_flight
-from gateway.state.single_flight import MAX_POLL_SECONDS, Patience, SingleFlight
+from gateway.state.single_flight import MAX_POLL_SECONDS, Deadlines, SingleFlight
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
@@ -346,7 +346,7 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
     flight, is_new = calls.begin("k")
     assert is_new
     waiting = pool.submit(
-        calls.do, "k", lambda: "asked itself", Patience(math.inf, time.monotonic() + 60)
+        calls.do, "k", lambda: "asked itself", Deadlines(math.inf, time.monotonic() + 60)
     )
 
     def stopped() -> Any:
@@ -361,7 +361,7 @@ def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
     calls = SingleFlight(SystemClock())
     flight, _ = calls.begin("k")
     waiting = pool.submit(
-        calls.do, "k", lambda: "asked itself", Patience(math.inf, time.monotonic() + 60)
+        calls.do, "k", lambda: "asked itself", Deadlines(math.inf, time.monotonic() + 60)
     )
     assert comes_true(lambda: flight._condition._waiters)  # type: ignore[attr-defined]
 
