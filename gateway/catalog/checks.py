@@ -56,8 +56,11 @@ def check_signed(document: YamlDocument, service: Service, methods: Mapping[str,
     """
     kind = service.auth["type"]
     signer = SIGNERS[kind]
-    # What ``hmac`` has as ``body`` it adds to the members of the body.
-    adds_member = service.auth.get("in") == "body" or "body" in service.auth
+    place = service.auth.get("in", signer.default_place)
+    # What ``hmac`` has as ``body`` it adds to the members of the body, as ``digest`` does with what
+    # it has as ``add``.
+    adds_member = place == "body" or "body" in service.auth
+    adds_member = adds_member or (place == "header" and "add" in service.auth)
     joins_params = signer.signs_params or adds_member
     if service.proxy and (signer.verifies_answers or joins_params):
         document.complain(

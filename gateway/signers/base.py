@@ -104,6 +104,8 @@ class Signer:
     verifies_answers: ClassVar[bool] = False
     #: The parameters are signed by their names, so a request must have them declared.
     signs_params: ClassVar[bool] = False
+    #: Where the proof goes while ``in`` does not say.
+    default_place: ClassVar[str] = ""
     #: The header that has the proof, in place of one that a catalog's ``headers`` has.
     proof_header: ClassVar[str] = ""
     #: The credential is fetched first: ``fetch_token`` says how.

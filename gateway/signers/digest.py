@@ -76,6 +76,7 @@ class Digest(Signer):
         "add": {"nonce": "{nonce}", "time": "{china_time}", "mch": "${OTHER}"},
     }
     signs_params = True
+    default_place = "body"
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         self._secret = plain(auth["secret"]).encode()

@@ -94,6 +94,11 @@ IN_BODY = {"type": "api_key", "in": "body", "name": "key", "value": "s"}
         ({"auth": IN_BODY, "proxy": True}, "services.s.proxy: requests with auth: api_key cannot be proxied"),
         ({"auth": IN_BODY, "methods": {"m": {"http": "POST /", "body": "raw"}}},
          "services.s.methods.m.body: auth: api_key adds to the body's members, and this body has none"),
+        *(
+            ({"auth": {**DIGEST, **more}, "methods": {"m": {"http": "POST /", "body": "raw"}}},
+             "services.s.methods.m.body: auth: digest adds to the body's members, and this body has none")
+            for more in ({}, {"in": "header", "add": {"at": "{unix}"}})
+        ),
     ],
 )  # fmt: skip
 def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(
@@ -101,6 +106,13 @@ def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(
 ) -> None:
     with pytest.raises(CatalogError, match=says):
         make_catalog({"s": service("http://a.example", **settings)})
+
+
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_a_digest_that_adds_nothing_to_the_body_may_sign_a_raw_one(place: str) -> None:
+    methods = {"m": {"http": "POST /", "body": "raw"}}
+    auth = {**DIGEST, "in": place, "sign": "{body}{secret}"}
+    make_catalog({"s": service("http://a.example", auth=auth, methods=methods)})
 
 
 def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() -> None:
