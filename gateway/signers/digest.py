@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
@@ -51,6 +51,7 @@ class Digest(Signer):
         name = text(required=True, public=True)
         separator = text(public=True)
         equals = text(public=True)
+        unsigned = fields.List(text(public=True), validate=validate.Length(min=1))
         empty = text(validate=one_of("skip", "keep"), public=True)
         quoted = flag()
         encoding = text(validate=one_of("hex", "base64"), public=True)
@@ -95,6 +96,7 @@ class Digest(Signer):
         self._name = auth["name"]
         self._separator: str = auth.get("separator", "&")
         self._equals: str = auth.get("equals", "=")
+        self._unsigned = frozenset(auth.get("unsigned", ()))
         self._keeps_empty = auth.get("empty", "skip") == "keep"
         self._quotes = auth.get("quoted", False)
         self._base64 = auth.get("encoding") == "base64"
@@ -129,7 +131,11 @@ class Digest(Signer):
 
     def _joined_params(self, request: HttpRequest) -> bytes:
         params = all_params(request)
-        pairs = sorted(pair for pair in params if pair[1] or self._keeps_empty)
+        pairs = sorted(
+            (name, value)
+            for name, value in params
+            if name not in self._unsigned and (value or self._keeps_empty)
+        )
         equals = self._equals
         if self._quotes:  # only now: the order is that of the plain names
             pairs = quote_pairs(pairs)

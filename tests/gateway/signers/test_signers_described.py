@@ -46,6 +46,7 @@ def md5(text: str) -> str:
         ({}, md5(SORTED + "k3y")),
         ({"sign": "{secret}{params}"}, md5("k3y" + SORTED)),
         ({"sign": "{secret}{params}{secret}", "separator": "", "equals": ""}, md5("k3yB3a1b2word中 &k3y")),
+        ({"unsigned": ["a", "word"]}, md5("B=3&b=2k3y")),
         ({"empty": "keep"}, md5("B=3&a=1&b=2&none=&word=中 &k3y")),
         ({"quoted": True}, md5("B=3&a=1&b=2&word=%E4%B8%AD%20%26k3y")),
         ({"sign": "{path|upper}?{params|quote}{secret}"}, md5("/ANYTHING?B%3D3%26a%3D1%26b%3D2%26word%3D%E4%B8%AD%20%26k3y")),
