@@ -34,7 +34,8 @@ from sqlalchemy.orm import Session
 
 from api.context import app_state
 from api.errors import NotAcceptable
-from api.http.etags import MAX_ACCEPTS, parse_accept
+from api.http.cache import cached_response
+from api.http.etags import MAX_ACCEPTS, etag_response, parse_accept
 from api.request_context import current_context
 from gateway.errors import fields_error
 
@@ -187,6 +188,32 @@ def _keys(model: Any, sort: str) -> tuple[Any, ...]:
     if name == "id":
         return (columns.id,)
     return columns[name], columns.id
+
+
+def list_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Response:
+    """Return a page of the list as JSON or, where ``Accept`` prefers it, the list as CSV.
+
+    :param schema: of one line of CSV.
+    :raises InvalidParams: there is no item ``after`` which the page comes.
+    :raises NotAcceptable: ``Accept`` allows neither.
+    """
+    if wants_csv():
+        return csv_response(rows, schema, args)
+    return etag_response(_read_page(rows, args))
+
+
+def cached_list_response(
+    resource: str, rows: RowList, schema: Schema, args: Mapping[str, Any], *, audience: str = "all"
+) -> Response:
+    """Return the same, with JSON out of the cache: see ``cached_response``."""
+    if wants_csv():
+        return csv_response(rows, schema, args)
+    return cached_response(resource, lambda: (_read_page(rows, args), None), audience=audience)
+
+
+def _read_page(rows: RowList, args: Mapping[str, Any]) -> dict[str, Any]:
+    with app_state().database.read_connection() as connection:
+        return rows.page(connection, args)
 
 
 def wants_csv() -> bool:

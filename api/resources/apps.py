@@ -15,7 +15,7 @@ from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import RowList, csv_response, select_fields, wants_csv
+from api.http.lists import RowList, list_response, select_fields
 from api.http.responses import success_response
 from gateway.catalog.model import unknown_patterns
 from gateway.errors import Conflict, NotFound
@@ -46,10 +46,7 @@ _apps = RowList(App, select_fields(App, _app_schema), row_dumper(_app_schema), {
 @blueprint.response(200, AppListOut)
 def list_apps(args: dict[str, Any]) -> Response:
     """Apps, without their secrets."""
-    if wants_csv():
-        return csv_response(_apps, _row_schema, args)
-    with app_state().database.read_connection() as connection:
-        return etag_response(_apps.page(connection, args))
+    return list_response(_apps, _row_schema, args)
 
 
 @blueprint.post("/apps")

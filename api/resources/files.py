@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from flask import Response, g, request
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_date
@@ -20,10 +20,10 @@ from api.context import app_state
 from api.errors import RangeNotSatisfiable
 from api.http.blueprint import Blueprint
 from api.http.bodies.multipart import form_boundary
-from api.http.cache import cached_response, caller_cache_key, write_session
+from api.http.cache import caller_cache_key, write_session
 from api.http.etags import check_etag, etag_response
 from api.http.idempotency import idempotent_by_database, set_fingerprint
-from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
+from api.http.lists import RowList, cached_list_response, search, select_fields
 from api.resources.uploads import describe_upload, over_quota, read_file
 from gateway.errors import NotFound
 from models import Act, File
@@ -39,7 +39,7 @@ _ONE_RANGE = re.compile(
 
 def download(file: File) -> Response:
     """Answer the whole file or a range, as an attachment: a browser must not run an upload."""
-    check_file_match(file)
+    check_etag(file.sha256)
     response = _send_file(file)
     if app_state().settings.files_accel and _is_plain(response):
         response = _send_by_nginx(file, response)
@@ -47,11 +47,6 @@ def download(file: File) -> Response:
     # Compressed, it would have no ranges.
     response.headers["Cache-Control"] = "private, no-cache, no-transform"
     return response
-
-
-def check_file_match(file: File) -> None:
-    """:raises PreconditionFailed: ``If-Match`` is there and names other bytes."""
-    check_etag(file.sha256)
 
 
 def _send_file(file: File) -> Response:
@@ -192,14 +187,7 @@ def list_files(args: dict[str, Any]) -> Response:
     """One's own files; all for admins."""
     if g.caller.role != "admin":
         args = {**args, "visible_to": g.caller.id}
-    if wants_csv():
-        return csv_response(_files, _file_schema, args)
-
-    def read() -> tuple[Any, None]:
-        with app_state().database.read_connection() as connection:
-            return _files.page(connection, args), None
-
-    return cached_response("files", read, audience=caller_cache_key())
+    return cached_list_response("files", _files, _file_schema, args, audience=caller_cache_key())
 
 
 @blueprint.get("/files/<id:file_id>")
@@ -225,21 +213,17 @@ def delete_file(file_id: int) -> None:
         stored_as = _get_file(session, file_id).stored_as
     with app_state().files.pending(stored_as), write_session("files") as session:
         file = _get_file(session, file_id)
-        check_file_match(file)
+        check_etag(file.sha256)
         session.delete(file)
         act = Act("file.delete", f"file:{file_id}", file.name)
         record_if_others(session, file.owner, act)
 
 
-def _visible() -> Select[Any]:
-    query = select(File)
+def _get_file(session: Session, file_id: int) -> File:
+    query = select(File).where(File.id == file_id)
     if g.caller.role != "admin":
         query = query.where(File.owner == g.caller.id)
-    return query
-
-
-def _get_file(session: Session, file_id: int) -> File:
-    file: File | None = session.scalar(_visible().where(File.id == file_id))
+    file = session.scalar(query)
     if file is None:
         raise NotFound(f"There is no file {file_id}; GET /api/v1/files lists those that there are.")
     return file

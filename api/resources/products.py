@@ -15,7 +15,7 @@ from api.http.blueprint import Blueprint
 from api.http.cache import cached_response, write_connection, write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import RowList, csv_response, search, wants_csv
+from api.http.lists import RowList, cached_list_response, search
 from gateway.errors import Conflict, NotFound
 from models import PRODUCTS, Act, Product
 from schemas.dump import entity_dumper, row_dumper
@@ -54,7 +54,7 @@ _EXAMPLE = {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitche
 @blueprint.response(200, ProductListOut)
 def list_products(args: dict[str, Any]) -> Response:
     """Products, filtered and sorted."""
-    return _list_products(args)
+    return cached_list_response("products", _products, _schema, args)
 
 
 @blueprint.get("/products/in_stock")
@@ -63,7 +63,8 @@ def list_products(args: dict[str, Any]) -> Response:
 @blueprint.response(200, ProductListOut)
 def list_products_in_stock(args: dict[str, Any]) -> Response:
     """Products of which there are any."""
-    return _list_products({**args, "only_in_stock": True})
+    args = {**args, "only_in_stock": True}
+    return cached_list_response("products", _products, _schema, args)
 
 
 @blueprint.post("/products")
@@ -140,17 +141,6 @@ def reduce_stock(data: dict[str, int], product_id: int) -> Response:
         if not is_available:
             raise Conflict(f"There are only {product.stock} in stock; ask for no more.")
         return _changed_response(session, product)
-
-
-def _list_products(args: dict[str, Any]) -> Response:
-    if wants_csv():
-        return csv_response(_products, _schema, args)
-
-    def read() -> tuple[Any, None]:
-        with app_state().database.read_connection() as connection:
-            return _products.page(connection, args), None
-
-    return cached_response("products", read)
 
 
 def _get_product(session: Session, product_id: int) -> Product:

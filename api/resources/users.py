@@ -18,7 +18,7 @@ from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
+from api.http.lists import RowList, list_response, search, select_fields
 from api.http.responses import success_response
 from gateway.errors import Conflict, Forbidden, NotFound, fields_error
 from models import RefreshToken, User
@@ -57,10 +57,7 @@ _NOT_CURRENT = "That is not the current password."
 @blueprint.response(200, UserListOut)
 def list_users(args: dict[str, Any]) -> Response:
     """Users, filtered and sorted."""
-    if wants_csv():
-        return csv_response(_users, _user_schema, args)
-    with app_state().database.read_connection() as connection:
-        return etag_response(_users.page(connection, args))
+    return list_response(_users, _user_schema, args)
 
 
 @blueprint.post("/users")
