@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
 from schemas.catalog.params import JsonType
@@ -19,9 +19,6 @@ ALL_PAGES = "all"  # what a caller may ask for
 
 
 class CallSchema(Bounded):
-    class Meta:
-        unknown = RAISE
-
     service = fields.String(required=True, validate=NAME)
     method = fields.String(required=True, validate=NAME)
     params = fields.Dict(load_default=dict)
@@ -33,7 +30,7 @@ MAX_CALLS = 20
 
 
 class BatchCallSchema(CallSchema):
-    id = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    id = fields.String(required=True, validate=NAME)
     optional = JsonType("boolean", load_default=False, metadata={"type": "boolean"})
     paginate = fields.String(
         validate=validate.OneOf((ALL_PAGES,)),
@@ -42,13 +39,8 @@ class BatchCallSchema(CallSchema):
 
 
 class BatchSchema(Bounded):
-    class Meta:
-        unknown = RAISE
-
     calls = Many(
-        fields.Nested(BatchCallSchema),
-        required=True,
-        validate=validate.Length(min=1, max=MAX_CALLS),
+        fields.Nested(BatchCallSchema), required=True, validate=validate.Length(1, MAX_CALLS)
     )
 
 
@@ -104,12 +96,15 @@ class InstancesOut(Schema):
     left_out = fields.Integer(metadata={"description": "They failed, and are not called now."})
 
 
-class ServiceOut(Schema):
+class ServiceStateOut(Schema):
     name = fields.String()
     health = fields.String(
         metadata={"description": "up, down, or unknown where nothing probes it."}
     )
     breaker = fields.String(metadata={"description": "closed, open or half_open."})
+
+
+class ServiceOut(ServiceStateOut):
     instances = fields.Nested(
         InstancesOut,
         allow_none=True,
@@ -172,12 +167,7 @@ class MinuteOut(Schema):
     p99_ms = fields.Float()
 
 
-class ServiceStatusOut(Schema):
-    name = fields.String()
-    health = fields.String(
-        metadata={"description": "up, down, or unknown where nothing probes it."}
-    )
-    breaker = fields.String(metadata={"description": "closed, open or half_open."})
+class ServiceStatusOut(ServiceStateOut):
     calls = fields.Integer(
         metadata={"description": "Over the last five minutes, as all that follows."}
     )

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 from urllib.parse import unquote
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
 from schemas.fields import ListArgs, Text, list_of, search_field, sort_field
@@ -19,9 +19,6 @@ MAX_KEY_CHARACTERS = 200
 
 
 class DocumentIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     key = Text(MAX_KEY_CHARACTERS, 1, required=True)
     value = fields.Raw(required=True, allow_none=True, metadata={"description": "Any JSON."})
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
 from schemas.numbers import ExactNumber
@@ -29,10 +29,8 @@ SINCE = validate.Range(
     error="Must be a time from 1970 to 9998.",
 )
 
-_MONEY: Mapping[str, Any] = {
-    "minimum": 0,
-    "maximum": float(MAX_MONEY),
-}  # JSON has no Decimal, as the check has
+# JSON has no Decimal, as the check has.
+_MONEY: Mapping[str, Any] = {"minimum": 0, "maximum": float(MAX_MONEY)}
 _MONEY_OUT = {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{2}$", **_MONEY, "example": "12.50"}
 _MONEY_IN = {
     "type": ["string", "number"],
@@ -53,7 +51,7 @@ class Text(fields.String):
     """A text without NUL, which PostgreSQL cannot hold, and without lone surrogates, which nothing
     can write.
 
-    :param most: characters.
+    :param maximum: characters.
     """
 
     def __init__(
@@ -161,9 +159,6 @@ MAX_ITEMS = 100
 
 class ListArgs(Bounded):
     """``?skip=0&limit=10``, or ``?after=<id>`` for a page at constant cost however far in."""
-
-    class Meta:
-        unknown = RAISE
 
     skip = Number(0, MAX_INTEGER, metadata={"default": 0})
     limit = Number(1, MAX_ITEMS, metadata={"default": 10})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from schemas.bounded import Bounded, Many
 from schemas.catalog.fields import NAME
@@ -15,9 +15,6 @@ from schemas.fields import MAX_ID, ListArgs, Money, Text, Whole, list_of, search
 
 
 class ProductIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     name = Text(200, 1, required=True)
     price = Money(incoming=True, required=True)
     description = Text(10_000, load_default="")
@@ -46,9 +43,6 @@ class ProductArgs(ListArgs):
 
 
 class QuantityIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     quantity = Whole(1, required=True)
 
 
@@ -65,18 +59,12 @@ _METHOD_NAME = validate.Regexp(rf"^{NAME}\.{NAME}$(?!\n)", error="Must be servic
 
 
 class OrderLineIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     product_id = Whole(1, MAX_ID, required=True)
     quantity = Whole(1, MAX_QUANTITY, required=True)
 
 
 class OrderIn(Bounded):
     """What is wrong with a line is named ``items.<n>.<field>``."""
-
-    class Meta:
-        unknown = RAISE
 
     items = Many(
         fields.Nested(OrderLineIn),
@@ -139,9 +127,6 @@ class OrderArgs(ListArgs):
 
 
 class PayIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     via = fields.String(
         required=True,
         validate=_METHOD_NAME,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from schemas.bounded import Bounded, Many
 from schemas.catalog import fields as shapes
@@ -20,13 +20,11 @@ PASSWORD = validate.Length(
     MAX_PASSWORD_CHARACTERS,
     error="Must be {min} to {max} characters long.",
 )
+PRESENT_PASSWORD = validate.Length(1, MAX_PASSWORD_CHARACTERS)  # which is only compared
 NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
 
 class UserIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
     username = Username(required=True)
     password = fields.String(
         required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"}
@@ -39,7 +37,7 @@ class UserIn(Bounded):
 
 class UserChange(UserIn):
     current_password = fields.String(
-        validate=validate.Length(1, MAX_PASSWORD_CHARACTERS),
+        validate=PRESENT_PASSWORD,
         metadata={"description": "Needed with a new password for oneself."},
     )
     disabled = Flag(
@@ -48,12 +46,7 @@ class UserChange(UserIn):
 
 
 class PasswordIn(Bounded):
-    class Meta:
-        unknown = RAISE
-
-    current_password = fields.String(
-        required=True, validate=validate.Length(1, MAX_PASSWORD_CHARACTERS)
-    )
+    current_password = fields.String(required=True, validate=PRESENT_PASSWORD)
     new_password = fields.String(
         required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"}
     )
@@ -81,12 +74,10 @@ UserListOut = list_of(UserOut)
 
 # --- login
 
-_LOGIN_PASSWORD = validate.Length(1, 1024)
-
 
 class LoginIn(Bounded):
     username = Username(required=True)
-    password = fields.String(required=True, validate=_LOGIN_PASSWORD)
+    password = fields.String(required=True, validate=PRESENT_PASSWORD)
 
 
 class RefreshIn(Bounded):
@@ -116,9 +107,6 @@ RATE = validate.And(validate.Length(max=32), shapes.RATE)
 
 
 class AppChange(Bounded):
-    class Meta:
-        unknown = RAISE
-
     allow = Many(
         fields.String(validate=ALLOWED),
         max_wrong=MAX_ALLOWED_NAMES,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
 from schemas.catalog.hints import did_you_mean
@@ -31,13 +31,6 @@ FORMATS = frozenset(TEXT_FORMATS) | {
     "byte",
     "binary",
 }
-
-
-class Params(Bounded):
-    """Base of every method's parameters: what is not declared is an error."""
-
-    class Meta:
-        unknown = RAISE
 
 
 class JsonType(fields.Field[Any]):
@@ -143,7 +136,7 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
         name: _field(keywords, from_text, keywords.get("required") is True)
         for name, keywords in declared.items()
     }
-    return Params.from_dict(param_fields, name="MethodParams")()
+    return Bounded.from_dict(param_fields, name="MethodParams")()
 
 
 def value_problems(keywords: Mapping[str, Any], value: object) -> Any:
@@ -202,7 +195,7 @@ def _object_with_extras(keywords: Mapping[str, Any], options: dict[str, Any]) ->
 
 
 def _object_schema(keywords: Mapping[str, Any]) -> type[Schema]:
-    return Params.from_dict(_properties(keywords), name="ObjectParam")
+    return Bounded.from_dict(_properties(keywords), name="ObjectParam")
 
 
 def _properties(keywords: Mapping[str, Any]) -> dict[str, fields.Field[Any]]:
