@@ -98,8 +98,7 @@ class UnsupportedMediaType(CallerError):
     def instead_of(cls, content_type: str | None, *due: str) -> UnsupportedMediaType:
         """Say what is due, how curl sends it, and what came.
 
-        :param given: the request's Content-Type.
-        :param due: content types.
+        :param content_type: the request's.
         """
         ways = " or ".join(f"{name} ({CURL_OPTIONS[name]})" for name in due)
         came = "without a Content-Type"

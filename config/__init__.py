@@ -107,9 +107,8 @@ class Settings:
     )
     web_concurrency: int = whole(1, 1, 256)
     drain_seconds: int = whole(5, 0, 300)
-    environ: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  # for the catalog's ${NAME}
+    #: For the catalog's ``${NAME}``.
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()  # of what is likely a slip
 
     @property

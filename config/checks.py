@@ -85,10 +85,7 @@ def certificates(value: str) -> None:
         if value:
             read_regular(Path(value), MAX_BUNDLE_BYTES)
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # ssl.SSLError is an OSError; a NUL in a name is the other
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a NUL in a name the other
         raise ValidationError("must name a PEM file of certificates that can be read") from error
 
 

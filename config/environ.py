@@ -13,25 +13,14 @@ import dotenv
 import environs
 from dotenv.parser import parse_stream
 
-from config import checks
-
 ENCODING = "utf-8-sig"  # editors on Windows begin a file with a byte order mark
 MIN_NAME_LETTERS = 5  # of a shorter name, too many others are near
 MIN_SIMILARITY = 0.85  # of two names, by difflib
-FOREIGN_PREFIXES = (
-    "OTEL_",
-    "SSL_",
-    "REQUESTS_",
-)  # of names that other projects gave, who have many like them
-
+#: Of names that other projects gave, who have many like them.
+FOREIGN_PREFIXES = ("OTEL_", "SSL_", "REQUESTS_")
 PROXY_VARIABLES = (
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-)
+    "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy",
+)  # fmt: skip
 
 
 class SettingsError(ValueError):
@@ -155,13 +144,6 @@ class Reader(environs.Env):
     def names(self) -> Collection[str]:
         """The names of all settings that were read."""
         return self._fields.keys()
-
-    def whole(self, name: str, default: int, low: int, high: int) -> int | None:
-        """Read a whole number; None where it is none."""
-        value: str | None = self.str(name, str(default), validate=checks.whole(low, high))
-        if value is None:
-            return None
-        return int(value)
 
     def comma_separated(self, name: str, check: Callable[[str], None]) -> tuple[str, ...] | None:
         """Read a comma-separated list, each item checked."""

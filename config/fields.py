@@ -59,7 +59,8 @@ def one_of(*values: str) -> Any:
 
 def whole(default: int, low: int, high: int) -> Any:
     def read(env: Reader, name: str) -> int | None:
-        return env.whole(name, default, low, high)
+        value = env.str(name, str(default), validate=checks.whole(low, high))
+        return None if value is None else int(value)
 
     return field(default=default, metadata={"read": read})
 

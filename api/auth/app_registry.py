@@ -22,9 +22,8 @@ from gateway.masking import Secret
 from gateway.messages import Caller
 from models import App, Database
 
-MAX_AGE_SECONDS = (
-    1.0  # after which another process's change counts; one of this process counts at once
-)
+#: After which another process's change counts; one of this process counts at once.
+MAX_AGE_SECONDS = 1.0
 USE_SECONDS = 30.0  # between two notes of when an app last signed
 _COLUMNS = (App.id, App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
 _AppRow = Row[int, str, str, str | None, list[str], str | None, bool]

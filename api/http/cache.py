@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import Flask, Response
@@ -31,9 +31,11 @@ from gateway.bodies import dump_json
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
 
+T = TypeVar("T", Session, Connection)
+
 #: A bound for writes that do not end the generation, such as a command's.
 MAX_AGE_SECONDS = 60
-MAX_CACHED_BYTES = 256 * 1024  # bytes; a larger answer is made anew each time
+MAX_CACHED_BYTES = 256 * 1024  # a larger answer is made anew each time
 
 
 def cached_response(
@@ -65,36 +67,28 @@ def caller_cache_key() -> str:
     return f"{caller.id}:{caller.role}"
 
 
-@contextmanager
-def write_session(*resources: str) -> Iterator[Session]:
+def write_session(*resources: str) -> AbstractContextManager[Session]:
     """Open a transaction that may write; its commit invalidates cached reads of these resources.
 
     It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
     """
+    return _write(app_state().database.write_session(), resources)
+
+
+def write_connection(*resources: str) -> AbstractContextManager[Connection]:
+    """Open the same for statements on columns."""
+    return _write(app_state().database.write_connection(), resources)
+
+
+@contextmanager
+def _write(transaction: AbstractContextManager[T], resources: Iterable[str]) -> Iterator[T]:
     claim = current_context().g.claim
-    with app_state().database.write_session() as session:
+    with transaction as session:
         if claim:
             claim.begin(session)
         yield session
         if claim:
             claim.store_response(session)
-    _end_generations(resources)
-
-
-@contextmanager
-def write_connection(*resources: str) -> Iterator[Connection]:
-    """Open the same for statements on columns."""
-    claim = current_context().g.claim
-    with app_state().database.write_connection() as connection:
-        if claim:
-            claim.begin(connection)
-        yield connection
-        if claim:
-            claim.store_response(connection)
-    _end_generations(resources)
-
-
-def _end_generations(resources: Iterable[str]) -> None:
     for resource in resources:
         _store_cache().generations.end(resource)
 

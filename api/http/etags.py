@@ -107,9 +107,8 @@ def _plain(etags: Any) -> Any:
 
 # --- pages that change seldom and are sent to everybody
 
-MAX_RECOMPRESSED_BYTES = (
-    1024 * 1024
-)  # a larger page is not compressed anew for a caller who takes no gzip
+#: A larger page is not compressed anew for a caller who takes no gzip.
+MAX_RECOMPRESSED_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,8 @@ class FileStore:
         settled = 0
         for marker in self._markers.glob("*.*") if self._markers.is_dir() else ():
             with suppress(OSError), marker.open("rb") as handle:
-                fcntl.flock(
-                    handle, fcntl.LOCK_EX | fcntl.LOCK_NB
-                )  # held by a process that lives: not ours to judge
+                # Fails for one that a living process holds, which is not ours to judge.
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 settled += self._settle(marker, marker.name.partition(".")[0])
         return settled
 

@@ -14,9 +14,8 @@ from gateway.clock import SystemClock
 
 LOCK_WAIT_SECONDS = 5.0  # that a writer waits for another
 LOCK_POLL_SECONDS = 0.01
-BUSY_TIMEOUT_MS = (
-    20  # SQLite's own wait holds up every greenlet; ours, which comes after it, yields
-)
+#: SQLite's own wait, which holds up every greenlet; ours, which comes after it, yields.
+BUSY_TIMEOUT_MS = 20
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",

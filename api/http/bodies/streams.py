@@ -22,9 +22,8 @@ from api.request_context import current_context
 from gateway.errors import GatewayError
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
 
-IDLE_SECONDS = (
-    60.0  # that a caller may neither send nor take anything of a body that is passed through
-)
+#: That a caller may neither send nor take anything of a body that is passed through.
+IDLE_SECONDS = 60.0
 CONDITIONAL_HEADERS = (
     "Range",
     "If-Range",
