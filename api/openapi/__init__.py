@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from apispec import APISpec
@@ -43,7 +44,7 @@ _CONFIG = {"API_TITLE": "Postern", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.
 
 
 def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
-    """The operations of ``blueprints``, as flask-smorest tells them.
+    """Return the operations of ``blueprints``, as flask-smorest tells them.
 
     It collects while it registers, and on an app of its own: that takes twice the time of all else
     that making Postern's app takes, and most processes are never asked for the file.
@@ -63,9 +64,7 @@ def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
 
 
 def _schema_name(schema: Any) -> str:
-    """A schema's name in the OpenAPI file; the one of a PATCH, which asks for nothing, has its
-    own.
-    """
+    """Return a schema's name; the one of a PATCH, which asks for nothing, has its own."""
     name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
     return f"{name.removesuffix('In')}Change" if getattr(schema, "partial", None) is True else name
 
@@ -94,7 +93,7 @@ class OpenApi:
         self._base: tuple[dict[str, Any], Failures] | None = None
 
     def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
-        """The file for this catalog.
+        """Return the file for this catalog.
 
         :param prefix: the path under which proxies show this service, or nothing.
         :param pause: called now and then, or a large catalog's file would hold up every other
@@ -113,7 +112,7 @@ class OpenApi:
             return pages[prefix]
 
     def _render(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
-        """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
+        """Render it in pieces: as one value, ten thousand methods' would be a hundred megabytes."""
         self._base = self._base or self._build_base()
         base, failures = self._base
         failures = failures.copy()
@@ -121,9 +120,7 @@ class OpenApi:
         digest = sha256()
         packed = bytearray()
         size = 0
-        for piece in _pieces(
-            {**base, "servers": [{"url": prefix or "/"}]}, catalog, failures, pause
-        ):
+        for piece in _pieces(base, prefix, catalog, failures, pause):
             packed += packer.compress(piece)
             digest.update(piece)
             size += len(piece)
@@ -131,7 +128,7 @@ class OpenApi:
         return CompressedPage(bytes(packed), "application/json", hash_etag(digest), size)
 
     def _build_base(self) -> tuple[dict[str, Any], Failures]:
-        """What no catalog changes."""
+        """Return what no catalog changes."""
         spec = collect_operations(self._resources)
         failures = Failures()
         for name, schema_class in (("Call", CallSchema), ("Batch", BatchSchema)):
@@ -156,35 +153,32 @@ class OpenApi:
 
 
 def _pieces(
-    base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]
+    base: dict[str, Any],
+    prefix: str,
+    catalog: Catalog,
+    failures: Failures,
+    pause: Callable[[], None],
 ) -> Iterator[bytes]:
-    services = [
-        {"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)
-    ]
     names = {tag["name"] for tag in base["tags"]}
-    tags = [
-        *base["tags"],
-        *(tag for tag in services if tag["name"] not in names),
+    services = [
+        {"name": name, "description": f"The service {name}."}
+        for name in sorted(catalog.services)
+        if name not in names
     ]
     head = {
         "openapi": "3.1.0",
         "info": INFO,
-        "servers": base["servers"],
-        "tags": tags,
+        "servers": [{"url": prefix or "/"}],
+        "tags": [*base["tags"], *services],
         "security": SECURITY,
     }
     yield dump_json(head)[:-1] + b',"paths":{'
     yield dump_json(base["paths"])[1:-1]
-    for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):
-        yield b"," + dump_json(path) + b":" + dump_json(item)
-        if number % METHODS_PER_PAUSE == 0:
-            pause()
+    paths = chain(method_paths(catalog, failures), aggregate_paths(catalog, failures))
+    yield from _members(paths, pause)
     yield b'},"components":{"schemas":'
     yield dump_json({**base["schemas"], **failures.schemas})[:-1]
-    for number, (name, schema) in enumerate(answer_schemas(catalog)):
-        yield b"," + dump_json(name) + b":" + dump_json(schema)
-        if number % METHODS_PER_PAUSE == 0:
-            pause()
+    yield from _members(answer_schemas(catalog), pause)
     components = {
         "responses": {**RESPONSES, **failures.components},
         "parameters": PARAMETERS,
@@ -194,13 +188,16 @@ def _pieces(
     yield b"}," + dump_json(components)[1:] + b"}"
 
 
-def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
-    yield from method_paths(catalog, failures)
-    yield from aggregate_paths(catalog, failures)
+def _members(items: Iterable[Item], pause: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the items as members that come after others in a JSON object."""
+    for number, (name, value) in enumerate(items):
+        yield b"," + dump_json(name) + b":" + dump_json(value)
+        if number % METHODS_PER_PAUSE == 0:
+            pause()
 
 
 def _finish_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """What goes out always has all of its fields, and may have more of them one day."""
+    """Say of what goes out that it has all of its fields, and may have more of them one day."""
     if not name.endswith(("Out", "Envelope")):
         return schema
     schema = {key: value for key, value in schema.items() if key != "additionalProperties"}
@@ -208,6 +205,3 @@ def _finish_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     if name.endswith("Envelope"):
         schema["properties"] = {**schema["properties"], "code": {"const": 0}}
     return schema
-
-
-__all__ = ["OpenApi"]

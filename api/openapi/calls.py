@@ -16,27 +16,20 @@ from schemas.catalog.param_styles import list_separator
 
 _STYLES = {",": "form", " ": "spaceDelimited", "|": "pipeDelimited"}
 Item = tuple[str, dict[str, Any]]
-#: What any call may end in, whatever the method.
-CALL: frozenset[Kind] = UNAUTHENTICATED | {
-    UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
-    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
-    (503, -1007), (504, -1001), (504, -1011),
-}  # fmt: skip
 #: What several calls in one request may end in; each of them says its own.
 BATCH: frozenset[Kind] = UNAUTHENTICATED | {
-    UNFORESEEN,
-    AWAY,
-    (400, -3001),
-    (400, -3003),
-    (403, -2004),
-    (409, -3006),
-    (413, -3007),
-}
+    UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007),
+}  # fmt: skip
+#: What any call may end in, whatever the method.
+CALL: frozenset[Kind] = BATCH | {
+    (422, -1006), (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
+    (503, -1007), (504, -1001), (504, -1011),
+}  # fmt: skip
 ANY_ANSWER = "Answer"
 RESPONSE = {"$ref": "#/components/responses/Answer"}
-HEADERS = [
-    {"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")
-]
+REQUEST_TIMEOUT = {"$ref": "#/components/parameters/RequestTimeout"}
+IDEMPOTENCY_KEY = {"$ref": "#/components/parameters/IdempotencyKey"}
+HEADERS = [REQUEST_TIMEOUT, IDEMPOTENCY_KEY]
 PAGINATE = {"$ref": "#/components/parameters/Paginate"}
 #: The headers of every call's answer.
 HEADER_REFS = {
@@ -61,7 +54,7 @@ _STREAM = {
 
 
 def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
-    """Path and operations of every method."""
+    """Yield path and operations of every method."""
     for method in catalog.methods():
         item = {"post": _post(method, failures)}
         if method.verb == "GET":
@@ -70,13 +63,13 @@ def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
 
 
 def aggregate_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
-    """Path and operations of every aggregate."""
+    """Yield path and operations of every aggregate."""
     for aggregate in catalog.aggregates.values():
         yield f"{PREFIX}/aggregate/{aggregate.name}", _aggregate(catalog, aggregate, failures)
 
 
 def method_codes(method: Method) -> frozenset[Kind]:
-    """What a call of this method may end in."""
+    """Return what a call of this method may end in."""
     codes = set(CALL)
     envelope = method.envelope if isinstance(method.envelope, Mapping) else {}
     mapped = {*envelope.get("errors", {}).values(), *envelope.get("messages", {}).values()}
@@ -139,7 +132,9 @@ def _post(method: Method, failures: Failures) -> dict[str, Any]:
         }
     declared = {param.name: _keywords(param) for param in method.params}
     example = {
-        param.name: sample(param.keywords) for param in method.params if _is_in_example(param)
+        param.name: sample(param.keywords)
+        for param in method.params
+        if _is_needed(param) or "example" in param.keywords
     }
     content = {"application/json": {"schema": object_of(declared), "example": example}}
     if kind_of(method.body) == "multipart":
@@ -171,7 +166,7 @@ def _get(method: Method, failures: Failures) -> dict[str, Any]:
 
 def _headers(method: Method) -> list[dict[str, str]]:
     if method.stream:
-        return HEADERS[:1]  # what is streamed is not kept, so no key gives it again
+        return [REQUEST_TIMEOUT]  # what is streamed is not kept, so no key gives it again
     return [*HEADERS, PAGINATE] if method.paginate else HEADERS
 
 
@@ -180,7 +175,7 @@ def _queries(method: Method) -> list[dict[str, Any]]:
 
 
 def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """An object is JSON there."""
+    """Describe a parameter of the query, where an object is JSON."""
     is_json = keywords.get("type") == "object"
     schema = schema_of(keywords, from_text=not is_json)
     parameter: dict[str, Any] = {
@@ -201,7 +196,7 @@ def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
-    """By POST and, unless it takes something from a body, by GET."""
+    """Describe its POST and, unless it takes something from a body, its GET."""
     query = _params_from(catalog, aggregate, "query")
     body = _params_from(catalog, aggregate, "body")
     shared = {
@@ -237,8 +232,8 @@ def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _params_from(
     catalog: Catalog, aggregate: Aggregate, source: str
 ) -> dict[str, Mapping[str, Any]]:
-    """What the request's query or body gives: as the method's parameter that it fills, or any text
-    or object.
+    """Return what the request's query or body gives: as the method's parameter that it fills, or any
+    text or object.
     """
     match: dict[str, Mapping[str, Any]] = {}
     for part in aggregate.parts:
@@ -262,7 +257,7 @@ def _params_from(
 
 
 def _keywords(param: Param) -> Mapping[str, Any]:
-    """As declared; what stands in a path cannot be empty."""
+    """Return the keywords as declared; what stands in a path cannot be empty."""
     if param.place == "path" and param.keywords.get("type") == "string":
         return {**param.keywords, "minLength": max(1, param.keywords.get("minLength", 1))}
     return param.keywords
@@ -270,7 +265,3 @@ def _keywords(param: Param) -> Mapping[str, Any]:
 
 def _is_needed(param: Param) -> bool:
     return param.keywords.get("required") is True
-
-
-def _is_in_example(param: Param) -> bool:
-    return _is_needed(param) or "example" in param.keywords

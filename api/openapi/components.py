@@ -92,30 +92,26 @@ PARAMETERS = {
 }
 
 
-def _header_object(schema: str, description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": schema}}
+def _response_header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": schema}
 
 
 RESPONSE_HEADERS = {
-    "Attempts": _header_object("integer", "How often it was sent."),
-    "Cache": {
-        "description": "Where the answer may be kept.",
-        "schema": {"enum": ["HIT", "MISS", "STALE"]},
-    },
-    "ContentRange": _header_object("string", "The size of the whole, as in `bytes */1024`."),
-    "ETag": _header_object("string", "This version of the answer."),
-    "Fallback": _header_object("string", "Who answered instead of the service."),
-    "Replayed": {
-        "description": "`true`: the first answer of this key.",
-        "schema": {"enum": ["true"]},
-    },
-    "RetryAfter": _header_object("integer", "Seconds until another try makes sense."),
-    "ServerTiming": _header_object("string", "Milliseconds in all, and waiting for the service."),
+    "Attempts": _response_header("How often it was sent.", type="integer"),
+    "Cache": _response_header("Where the answer may be kept.", enum=["HIT", "MISS", "STALE"]),
+    "ContentRange": _response_header("The size of the whole, as in `bytes */1024`.", type="string"),
+    "ETag": _response_header("This version of the answer.", type="string"),
+    "Fallback": _response_header("Who answered instead of the service.", type="string"),
+    "Replayed": _response_header("`true`: the first answer of this key.", enum=["true"]),
+    "RetryAfter": _response_header("Seconds until another try makes sense.", type="integer"),
+    "ServerTiming": _response_header(
+        "Milliseconds in all, and waiting for the service.", type="string"
+    ),
 }
 
 
 def success(data: dict[str, Any], codes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The success envelope around the schema of ``data``."""
+    """Return the success envelope around the schema of ``data``."""
     properties = {
         "code": codes or {"const": 0},
         "message": {"type": "string"},
@@ -132,6 +128,7 @@ NEXT = {
     " are; null after the last.",
 }
 ANY_DATA = {"description": "What the service answered, out of its own envelope."}
+_OUTCOMES = {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}
 SCHEMAS: dict[str, Any] = {
     ANY_ANSWER: success(ANY_DATA),
     "Outcome": {
@@ -152,16 +149,9 @@ SCHEMAS: dict[str, Any] = {
             "elapsed_ms": {"type": "number"},
         },
     },
-    "Together": success(
-        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}
-    ),
-    "Partial": success(
-        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}},
-        {"const": -1013},
-    ),
+    "Together": success(_OUTCOMES),
+    "Partial": success(_OUTCOMES, {"const": -1013}),
 }
-
-
 REPLAYED = {"Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}}
 
 
@@ -185,7 +175,7 @@ RESPONSES = {
 
 
 def plain_paths(failures: Failures) -> dict[str, Any]:
-    """Operations that are no resource's: probes and metrics, which are open to some or all without
+    """Return the operations that are no resource's: probes and metrics, open to some or all without
     a token.
     """
 
@@ -245,7 +235,7 @@ def _json_body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
 
 
 def call_operation(failures: Failures) -> dict[str, Any]:
-    """``POST /call``, which names service and method in its body."""
+    """Describe ``POST /call``, which names service and method in its body."""
     return {
         "post": {
             "operationId": "call",
@@ -263,7 +253,7 @@ def call_operation(failures: Failures) -> dict[str, Any]:
 
 
 def batch_operation(failures: Failures) -> dict[str, Any]:
-    """``POST /batch``."""
+    """Describe ``POST /batch``."""
     responses = {
         "200": {"$ref": "#/components/responses/Together"},
         "207": {"$ref": "#/components/responses/Partial"},

@@ -35,11 +35,6 @@ def _all_errors(base: type[GatewayError]) -> Iterator[GatewayError]:
     yield error
 
 
-def failure_kinds() -> ErrorsByKind:
-    """Every failure there is, by status and code."""
-    return {(status_of(error), error.code): error for error in _all_errors(GatewayError)}
-
-
 class Failures:
     """Makes an answer once, however many operations may give it.
 
@@ -49,22 +44,24 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self.errors_by_kind = failure_kinds()
+        self.errors_by_kind: ErrorsByKind = {
+            (status_of(error), error.code): error for error in _all_errors(GatewayError)
+        }
         self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", "Failure")}
         self.schemas: dict[str, Any] = {
-            "Failure": _schema(self.errors_by_kind),
+            "Failure": _failure_schema(self.errors_by_kind),
             "Error": _error_schema(self.errors_by_kind),
         }
 
     def copy(self) -> Failures:
-        """Another one, to which more can be added apart."""
+        """Return another one, to which more can be added apart."""
         copy = Failures()
         copy.components = dict(self.components)
         copy.schemas = dict(self.schemas)
         return copy
 
     def responses(self, kinds: Iterable[Kind]) -> dict[str, Any]:
-        """An operation's failures, by status; others are as ``Failure`` says."""
+        """Return an operation's failures, by status; others are as ``Failure`` says."""
         by_status: dict[int, list[int]] = {}
         for status, code in sorted(set(kinds), reverse=True):
             by_status.setdefault(status, []).append(code)
@@ -97,14 +94,10 @@ def _answer(description: str, schema: str, examples: Sequence[GatewayError] = ()
 
 
 def _of_codes(codes: list[int]) -> dict[str, Any]:
-    """A failure with one of these codes."""
+    """Describe a failure with one of these codes."""
     envelope = {"$ref": "#/components/schemas/Failure"}
-    return {
-        "allOf": [
-            envelope,
-            {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}},
-        ]
-    }
+    own = {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}}
+    return {"allOf": [envelope, own]}
 
 
 def _example(error: GatewayError) -> dict[str, Any]:
@@ -114,10 +107,8 @@ def _example(error: GatewayError) -> dict[str, Any]:
     }
 
 
-def _schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
-    """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial``
-    tells.
-    """
+def _failure_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
+    """Describe the failure envelope; ``Partial`` is the one whose ``data`` is not null."""
     codes = sorted({code for _, code in errors_by_kind}, reverse=True)
     return {
         "type": "object",
@@ -144,7 +135,7 @@ VENDOR_SCHEMA = {
 
 
 def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
-    """What a failure, and a failed call of several, says of itself."""
+    """Describe what a failure, and a failed call of several, says of itself."""
     types = sorted({error.type for error in errors_by_kind.values()})
     return {
         "type": "object",

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask
 
+from api.openapi.calls import HEADERS, IDEMPOTENCY_KEY
 from api.openapi.components import REPLAYED, SECURITY
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from schemas.fields import ROLES
@@ -30,7 +31,6 @@ _OTHER_KINDS: dict[str, set[Kind]] = {
         (503, -1007), (503, -1008), (503, -1010), (504, -1001), (504, -1011),
     },
 }  # fmt: skip
-_CALLS = {"pay_order"}
 #: Operations of POST that heed ``If-Match``.
 _GUARDED_POSTS = {
     "disable_app", "enable_app", "keep_document", "pay_order", "reduce_stock", "rotate_secret",
@@ -54,7 +54,7 @@ _CALLBACK_QUERY = [
 
 
 def resource_paths(app: Flask, spec: dict[str, Any], failures: Failures) -> dict[str, Any]:
-    """The collected paths, each operation finished."""
+    """Return the collected paths, each operation finished."""
     for path, verb, view in _views(app):
         operation = spec["paths"].get(path, {}).get(verb)
         if operation is not None:
@@ -98,21 +98,18 @@ def _finish(
         **successes,
         **failures.responses(_failure_kinds(operation, item, verb, view)),
     }
-    if _is_conditional(operation, item, verb, name):
+    if _is_conditional(verb, name):
         operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
 
 
 def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> None:
     parameters: list[dict[str, Any]] = []
-    if _is_conditional(operation, item, verb, name):
+    if _is_conditional(verb, name):
         parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if _is_guarded(item, verb, name):
         parameters.append({"$ref": "#/components/parameters/IfMatch"})
-    if name in _CALLS:
-        parameters += [
-            {"$ref": f"#/components/parameters/{parameter}"}
-            for parameter in ("RequestTimeout", "IdempotencyKey")
-        ]
+    if name == "pay_order":
+        parameters += HEADERS
     if name == "download_file":
         parameters.append(_RANGE)
     if name == "complete_connection":
@@ -122,14 +119,13 @@ def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, 
 
 
 def _add_key(operation: dict[str, Any]) -> None:
-    key = {"$ref": "#/components/parameters/IdempotencyKey"}
-    operation["parameters"] = [*operation.get("parameters", ()), key]
+    operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_KEY]
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             response["headers"] = REPLAYED
 
 
-def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:
+def _is_conditional(verb: str, name: str) -> bool:
     return verb == "get" and name not in _UNTAGGED
 
 
@@ -157,8 +153,8 @@ def _finish_successes(
         successes["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if name == "download_file":
         successes["206"] = {**successes["200"], "description": "The part that Range asks for."}
-    for response in successes.values():
-        if verb == "get" and name not in _UNTAGGED:
+    if _is_conditional(verb, name):
+        for response in successes.values():
             response["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 

@@ -34,7 +34,7 @@ _BY_FORMAT: Mapping[str, str] = {
 
 
 def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[str, Any]:
-    """One parameter's schema.
+    """Return one parameter's schema.
 
     :param keywords: as the catalog has them: OpenAPI 3.0's ``nullable`` and ``example`` among them.
     :param from_text: it comes in a query, where there is no null.
@@ -78,7 +78,7 @@ def _shapes_of(keywords: Mapping[str, Any], from_text: bool) -> dict[str, Any]:
 
 
 def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Named values as one object; what is not declared is an error."""
+    """Return the schema of named values as one object; what is not declared is an error."""
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {name: schema_of(keywords) for name, keywords in declared.items()},
@@ -91,8 +91,8 @@ def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def sample(keywords: Mapping[str, Any]) -> Any:
-    """A value to begin with: the declared example, default or first allowed one, else one made for
-    the type.
+    """Return a value to begin with: the declared example, default or first allowed one, else one
+    made for the type.
     """
     for key in ("example", "default"):
         if key in keywords:
@@ -127,7 +127,7 @@ def sample(keywords: Mapping[str, Any]) -> Any:
 
 
 def _number(keywords: Mapping[str, Any]) -> Any:
-    """1 or 1.5 where that is allowed, else the nearer end."""
+    """Return 1 or 1.5 where that is allowed, else the nearer end."""
     low = keywords.get("minimum")
     high = keywords.get("maximum")
     value = _BY_TYPE[keywords["type"]]
