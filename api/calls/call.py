@@ -15,11 +15,7 @@ from flask import Blueprint, Response
 
 from api.auth import role_required, token_required
 from api.calls.form_params import merge_params, read_form_params, takes_form
-from api.context import (
-    app_state,
-    prepare_call,
-    prepare_traced_call,
-)
+from api.context import app_state, prepare_call, prepare_traced_call
 from api.errors import MethodNotAllowed, PartialFailure
 from api.http.bodies import JSON_TYPE, read_body, read_json
 from api.http.bodies.multipart import FORM_TYPE

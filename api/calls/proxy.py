@@ -146,7 +146,7 @@ def _header_lines(incoming: Request) -> Iterable[tuple[str, str]]:
 
 
 def _sends_own_token(environ: Mapping[str, Any]) -> bool:
-    """Whether the SDK sends the caller's own token as its API key."""
+    """Return whether the SDK sends the caller's own token as its API key."""
     token = environ.get("HTTP_X_POSTERN_TOKEN", "").split()[-1:]
     return bool(token) and token[0] in environ.get("HTTP_AUTHORIZATION", "")
 

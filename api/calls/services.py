@@ -55,7 +55,7 @@ def allowed_services(
     allowed = []
     for service in services:
         methods = list(filter(_may_call, service.methods.values()))
-        paths = service.proxy if _may_proxy(service) else ()
+        paths = service.proxy if any(map(_may_call, service.proxied.values())) else ()
         if methods or paths:
             allowed.append((service, methods, paths))
     return allowed
@@ -76,10 +76,6 @@ def _describe(services: Iterable[Service]) -> list[dict[str, Any]]:
         }
         for service, methods, paths in allowed
     ]
-
-
-def _may_proxy(service: Service) -> bool:
-    return any(map(_may_call, service.proxied.values()))
 
 
 def _may_call(method: Method) -> bool:

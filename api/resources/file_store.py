@@ -33,7 +33,7 @@ class FileStore:
 
     @staticmethod
     def place(stored_as: str) -> str:
-        """Where the bytes are, below the folder."""
+        """Return where the bytes are, below the folder."""
         return f"{stored_as[:2]}/{stored_as[2:4]}/{stored_as}"
 
     def path(self, stored_as: str) -> Path:
@@ -41,9 +41,7 @@ class FileStore:
 
     @contextmanager
     def pending(self, stored_as: str) -> Iterator[None]:
-        """While bytes and row come or go together. Whatever happens inside, no bytes stay without a
-        row at its end.
-        """
+        """Let bytes and row come or go together: at the end no bytes stay without a row."""
         marker, handle = self._mark(stored_as)
         try:
             yield
@@ -59,7 +57,7 @@ class FileStore:
 
     @contextmanager
     def writing(self, stored_as: str) -> Iterator[IO[bytes]]:
-        """A new file to write to; at the end its bytes are on the disk."""
+        """Open a new file to write to; at the end its bytes are on the disk."""
         path = self.path(stored_as)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as out:
@@ -73,7 +71,7 @@ class FileStore:
         self.path(stored_as).unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        """Settle what processes that died left behind, and tell how much that was."""
+        """Settle what processes that died left behind, and return how much that was."""
         settled = 0
         for marker in self._markers.glob("*.*") if self._markers.is_dir() else ():
             with suppress(OSError), marker.open("rb") as handle:
@@ -93,7 +91,7 @@ class FileStore:
             os.close(handle)  # a sweep came between the two
 
     def _settle(self, marker: Path, stored_as: str) -> bool:
-        """Bytes that have no row go; where the database or the disk does not let them, the marker
+        """Remove bytes that have no row; where the database or the disk does not let it, the marker
         stays for a sweep.
         """
         try:

@@ -70,7 +70,7 @@ def _send_file(file: File) -> Response:
 
 
 def _is_plain(response: Response) -> bool:
-    """Whether nginx, asked for the whole file, would answer the request as we do.
+    """Return whether nginx, asked for the whole file, would answer the request as we do.
 
     It would not where it has no word for it (an envelope), reads a range otherwise, or compares
     with a time or an ETag of its own.
@@ -84,9 +84,7 @@ def _is_plain(response: Response) -> bool:
 
 
 def _send_by_nginx(file: File, streamed: Response) -> Response:
-    """No body: nginx sends it, or the range of it, under the ETag and the time that are told
-    here.
-    """
+    """Answer without the body: nginx sends it, or a range of it, under this ETag and time."""
     streamed.close()
     response = Response()
     for name in ("Content-Disposition", "ETag", "Last-Modified", "Accept-Ranges"):
@@ -98,8 +96,8 @@ def _send_by_nginx(file: File, streamed: Response) -> Response:
 
 
 def _conditions(file: File) -> dict[str, Any]:
-    """The request with the one range that counts: werkzeug refuses others, where they are to be
-    ignored.
+    """Return the request's environ with the one range that counts: werkzeug refuses others, where
+    they are to be ignored.
     """
     environ = dict(request.environ)
     for name in ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH"):
@@ -124,7 +122,7 @@ def _range(file: File) -> str | None:
 
 
 def _if_range_holds(file: File) -> bool:
-    """By the strong comparison: a weak ETag never holds, a date only exactly."""
+    """Compare strongly: a weak ETag never holds, a date only exactly."""
     condition = request.headers.get("If-Range")
     if condition is None or condition == f'"{file.sha256}"':
         return True
@@ -147,11 +145,11 @@ _files = RowList(
         "visible_to": lambda owner: _table.c.owner == owner,
     },
 )
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_BYTES = {"type": "string", "format": "binary"}
 _FORM = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": _BYTES["schema"]},
+    "properties": {"file": _BYTES},
     "additionalProperties": False,
 }
 
@@ -194,7 +192,10 @@ def list_files(args: dict[str, Any]) -> Response:
 @token_required
 @blueprint.doc(
     responses={
-        "200": {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}}
+        "200": {
+            "description": "The bytes.",
+            "content": {"application/octet-stream": {"schema": _BYTES}},
+        }
     }
 )
 def download_file(file_id: int) -> Response:

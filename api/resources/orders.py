@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -16,6 +16,7 @@ from api.http.cache import cached_response, caller_cache_key, write_session
 from api.http.etags import etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, wants_csv
+from api.resources.users import is_self_or_admin, missing_user
 from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
 from models import Order, OrderLine, Product, User
 from schemas.dump import entity_dumper
@@ -93,7 +94,7 @@ def get_order(order_id: int) -> Response:
 def get_own_order(session: Session, order_id: int) -> Order:
     """:raises NotFound: there is none, or it is somebody else's: a caller cannot tell which."""
     order = session.get(Order, order_id, populate_existing=True)
-    if order is None or not _is_theirs(order.user_id):
+    if order is None or not is_self_or_admin(order.user_id):
         raise NotFound(
             f"There is no order {order_id} of yours; GET /api/v1/users/<id>/orders lists those."
         )
@@ -104,15 +105,9 @@ def order_response(order: Order, status: int = 200) -> Response:
     return etag_response(_dump_order(order), etag_of(order), status)
 
 
-def _is_theirs(user_id: int) -> bool:
-    return g.caller.role == "admin" or g.caller.id == f"user:{user_id}"
-
-
 def _check_user(session: Session, user_id: int) -> None:
-    if not _is_theirs(user_id) or session.get(User, user_id) is None:
-        raise NotFound(
-            f"There is no user {user_id}, or it is not you: GET /api/v1/user/profile tells your id."
-        )
+    if not is_self_or_admin(user_id) or session.get(User, user_id) is None:
+        raise missing_user(user_id)
 
 
 def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
@@ -123,11 +118,9 @@ def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
 
 
 def _owns(session: Session, user_id: int, order_id: int) -> bool:
-    """Else paging after another user's order would reveal its place among one's own."""
-    return (
-        session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id))
-        is not None
-    )
+    """Return whether an order is the user's: paging after another's would reveal its place."""
+    query = select(Order.id).where(Order.id == order_id, Order.user_id == user_id)
+    return session.scalar(query) is not None
 
 
 def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine]:

@@ -36,6 +36,7 @@ READ_VERBS = ("GET", "HEAD", "OPTIONS")
 PAYMENT_STATUSES = ("402", "422")  # other statuses may be about us, or about the address
 CHARGED_STATES = ("succeeded",)
 REFUSED_STATES = ("failed", "declined", "canceled")
+PAYMENT_UNDER_WAY = "The order is being paid now; read it in a moment (GET /api/v1/orders/<id>)."
 RECORD_SECONDS = 2.0  # beyond the call's deadline, to record its outcome
 _payments_schema = PaymentOut(many=True)
 
@@ -107,7 +108,9 @@ def _settle_method(name: str) -> Method:
 
 
 def _check_answers_itself(field: str, method: Method) -> None:
-    """An earlier answer, or another method's, proves nothing about this order."""
+    """
+    :raises InvalidParams: an earlier answer, or another method's, would prove nothing.
+    """
     if method.cache or method.fallback:
         raise fields_error(
             field,
@@ -162,9 +165,7 @@ def _payment_lock(order: Order, call: Call) -> Iterator[None]:
     method = app_state().gateway.method(call.service, call.method)
     with app_state().store.lock(f"pay:{order.id}", _max_seconds(method)) as lock:
         if lock.fence is None:
-            raise Conflict(
-                "The order is being paid now; read it in a moment (GET /api/v1/orders/<id>)."
-            )
+            raise Conflict(PAYMENT_UNDER_WAY)
         yield
 
 
@@ -176,9 +177,7 @@ def _claim(before: Order, via: Method) -> int:
     with write_session("orders") as session:
         order = session.get_one(Order, before.id, with_for_update=True)
         if order.version != before.version:
-            raise Conflict(
-                "The order is being paid now; read it in a moment (GET /api/v1/orders/<id>)."
-            )
+            raise Conflict(PAYMENT_UNDER_WAY)
         order.status = "unknown"
         order.via = via.full_name
         flag_modified(order, "status")  # a new version even if it was unknown: this is another try
@@ -212,7 +211,7 @@ def _charge(order: Order, call: Call, via: Method, version: int) -> str:
 
 
 def _is_not_charged(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bool:
-    """Whether a failure proves that neither this try nor an earlier one charged the order.
+    """Return whether a failure proves that neither this try nor an earlier one charged the order.
 
     Once a try is in doubt, a later one that did nothing proves nothing, unless the vendor refuses
     the same key.

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from marshmallow import ValidationError
+
 from api.auth.wiring import auth_services
 from api.context import app_state
 from api.errors import TooLarge
@@ -72,22 +74,19 @@ def _check_head(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]
         raise fields_error("file", ["Given more than once."])
     if head.filename is None:
         raise fields_error("file", ["Not a file: it has no filename."])
-    problems = _file_schema.validate({"name": head.filename, "content_type": head.content_type})
-    if problems:
-        raise fields_error("file", [text for texts in problems.values() for text in texts])
-    loaded: dict[str, Any] = _file_schema.load(
-        {"name": head.filename, "content_type": head.content_type}
-    )
+    try:
+        columns: dict[str, Any] = _file_schema.load(
+            {"name": head.filename, "content_type": head.content_type}
+        )
+    except ValidationError as error:
+        problems = [text for texts in error.messages_dict.values() for text in texts]
+        raise fields_error("file", problems) from error
     kind = head.content_type.partition(";")[0].strip().lower()
-    if not any(
-        fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in app_state().settings.files_allow
-    ):
-        raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
-    return loaded
-
-
-def _allowed() -> str:
-    return ", ".join(app_state().settings.files_allow)
+    patterns = app_state().settings.files_allow
+    if not any(fnmatch.fnmatchcase(kind, pattern.lower()) for pattern in patterns):
+        allowed = ", ".join(patterns)
+        raise fields_error("file", [f"Files of this type are not taken; allowed: {allowed}."])
+    return columns
 
 
 def over_quota() -> TooLarge:

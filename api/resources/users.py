@@ -192,13 +192,17 @@ def _is_self(user_id: int) -> bool:
     return bool(g.caller.id == f"user:{user_id}")
 
 
+def is_self_or_admin(user_id: int) -> bool:
+    return g.caller.role == "admin" or _is_self(user_id)
+
+
 def _check_self_or_admin(user_id: int) -> None:
     """:raises NotFound: another user's record, or none: the answer does not tell which."""
-    if g.caller.role != "admin" and not _is_self(user_id):
-        raise _missing(user_id)
+    if not is_self_or_admin(user_id):
+        raise missing_user(user_id)
 
 
-def _missing(user_id: int) -> NotFound:
+def missing_user(user_id: int) -> NotFound:
     return NotFound(
         f"There is no user {user_id}, or it is not you: GET /api/v1/user/profile tells your id."
     )
@@ -208,14 +212,14 @@ def _read_user(user_id: int) -> Response:
     with app_state().database.read_connection() as connection:
         user = connection.execute(_select_user, {"id": user_id}).first()
     if user is None:
-        raise _missing(user_id)
+        raise missing_user(user_id)
     return etag_response(_dump_user(user), etag_of(user))
 
 
 def _get_user(session: Session, user_id: int) -> User:
     user = session.get(User, user_id, populate_existing=True)
     if user is None:
-        raise _missing(user_id)
+        raise missing_user(user_id)
     return user
 
 
