@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -73,29 +73,24 @@ class Snapshot:
 @contextmanager
 def snapshot(url: str) -> Iterator[Snapshot]:
     """Open a transaction that only reads, in which all tables are of one moment."""
-    database = Database(url, timeouts=False)
-    try:
-        with database.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-            yield Snapshot(connection)
-    finally:
-        database.close()
+    with (
+        closing(Database(url, timeouts=False)) as database,
+        database.read_connection() as connection,
+    ):
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield Snapshot(connection)
 
 
 def first_filled_table(url: str) -> str | None:
     """Return the name of a table that has a row; None where there is nothing to lose."""
-    database = Database(url)
-    try:
-        with database.read_connection() as connection:
-            names = inspect(connection).get_table_names()
-            for name in TABLES.keys() & set(names):
-                if connection.scalar(select(literal(1)).select_from(table(name)).limit(1)):
-                    return name
-    finally:
-        database.close()
+    with closing(Database(url)) as database, database.read_connection() as connection:
+        names = inspect(connection).get_table_names()
+        for name in TABLES.keys() & set(names):
+            if connection.scalar(select(literal(1)).select_from(table(name)).limit(1)):
+                return name
     return None
 
 
@@ -125,10 +120,7 @@ class Loader:
             self._advance_on_sqlite(last_ids)
             return
         for name in filter(_has_sequence, inspect(self._connection).get_table_names()):
-            highest = self._connection.scalar(
-                select(func.max(column("id"))).select_from(table(name))
-            )
-            last = max(last_ids.get(name, 0), highest or 0)
+            last = max(last_ids.get(name, 0), self._highest_id(name))
             if last:
                 self._connection.execute(select(func.setval(_sequence_of(name), last)))
 
@@ -140,23 +132,22 @@ class Loader:
             if name not in names or not is_auto:
                 continue
             self._connection.execute(sequences.delete().where(sequences.c.name == name))
-            highest = self._connection.scalar(
-                select(func.max(column("id"))).select_from(table(name))
-            )
-            self._connection.execute(
-                insert(sequences), {"name": name, "seq": max(last, highest or 0)}
-            )
+            values = {"name": name, "seq": max(last, self._highest_id(name))}
+            self._connection.execute(insert(sequences), values)
+
+    def _highest_id(self, name: str) -> int:
+        """Return the highest id of a table's rows; 0 where there are none."""
+        return self._connection.scalar(select(func.max(column("id"))).select_from(table(name))) or 0
 
 
 @contextmanager
 def loading(url: str) -> Iterator[Loader]:
     """Open a transaction that is committed at the end, or leaves nothing."""
-    database = Database(url, timeouts=False)
-    try:
-        with database.write_connection() as connection:
-            yield Loader(connection)
-    finally:
-        database.close()
+    with (
+        closing(Database(url, timeouts=False)) as database,
+        database.write_connection() as connection,
+    ):
+        yield Loader(connection)
 
 
 def _has_sequence(name: str) -> bool:

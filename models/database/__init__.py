@@ -10,14 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    MetaData,
-    func,
-    make_url,
-    select,
-)
+from sqlalchemy import Connection, Engine, MetaData, func, make_url, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -30,7 +23,7 @@ POOL_SIZE = 10
 POOL_TIMEOUT_SECONDS = 3  # that a request waits for a connection
 # Prefixes of SQLSTATEs that say nothing about the statement: the connection or the server ended.
 CONNECTION_SQLSTATES = ("08", "57P", "40003")
-UNIQUE_VIOLATION = "23505"  # the same
+UNIQUE_VIOLATION = "23505"  # PostgreSQL's SQLSTATE
 _SQLITE_DUPLICATE = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")
 
 
@@ -160,7 +153,7 @@ def _commit(transaction: Session | Connection) -> None:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Whether the server refused the statement, so that the transaction is rolled back.
+    """Return whether the server refused the statement, so that the transaction is rolled back.
 
     A server that shuts down may report that after it has committed.
     """

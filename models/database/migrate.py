@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from alembic import command
 from alembic.config import Config
@@ -31,35 +31,30 @@ def create_revision(url: str, message: str) -> None:
 
 def current_revision(url: str) -> str | None:
     """Return the database's revision; None when it is empty."""
-    database = Database(url)
-    try:
+    with closing(Database(url)) as database:
         return revision_of(database)
-    finally:
-        database.close()
 
 
 @contextmanager
 def _config(url: str) -> Iterator[Config]:
-    with _connection(url) as connection:
+    with (
+        closing(Database(url, timeouts=False)) as database,
+        database.write_engine.connect() as connection,
+    ):
+        _prepare(connection)
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         yield config
 
 
-@contextmanager
-def _connection(url: str) -> Iterator[Connection]:
-    database = Database(url, timeouts=False)
-    try:
-        with database.write_engine.connect() as connection:
-            if connection.dialect.name == "sqlite":
-                # A batch migration drops and recreates a table, which would cascade to the rows
-                # that refer to it. SQLite takes this pragma outside a transaction only: not through
-                # the Connection, which begins one.
-                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
-            if connection.dialect.name == "postgresql":  # released as the connection closes
-                connection.execute(text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
-                connection.commit()
-            yield connection
-    finally:
-        database.close()
+def _prepare(connection: Connection) -> None:
+    """Keep other migrations away, and on SQLite its foreign keys."""
+    if connection.dialect.name == "sqlite":
+        # A batch migration drops and recreates a table, which would cascade to the rows that refer
+        # to it. SQLite takes this pragma outside a transaction only: not through the Connection,
+        # which begins one.
+        connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+    if connection.dialect.name == "postgresql":  # released as the connection closes
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
+        connection.commit()
