@@ -10,8 +10,7 @@ import marshmallow
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from api.context import app_state
-from cli.accounts import report_database_errors
+from cli.accounts import read_session
 from cli.output import AS_JSON, print_json, table
 from models import AuditEvent
 from models.audit import CONDITIONS
@@ -59,7 +58,7 @@ def list_events(limit: int, as_json: bool, **filters: str | datetime | None) -> 
     for name, value in filters.items():
         if value is not None:
             query = query.where(CONDITIONS[name](value))
-    with report_database_errors(""), app_state().database.read_session() as session:
+    with read_session() as session:
         events = AuditEventOut(many=True).dump(reversed(session.scalars(query).all()))
     if as_json:
         print_json(events)

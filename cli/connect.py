@@ -43,7 +43,7 @@ def connect_cli(service: str | None, lists: bool, disconnect: bool, as_json: boo
     """
     loaded_gateway()
     loaded_auth()
-    with report_database_errors(""):
+    with report_database_errors():
         if lists:
             _print_list(as_json)
             return

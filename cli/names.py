@@ -31,7 +31,7 @@ Services = Mapping[str, Mapping[str, MethodNames]]
 def complete_service(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    return _offer(_services(_loaded_services(context)), incomplete)
+    return offer(_services(_loaded_services(context)), incomplete)
 
 
 def complete_method(
@@ -39,7 +39,7 @@ def complete_method(
 ) -> list[CompletionItem]:
     """Offer the methods of the service before it."""
     methods = _loaded_services(context).get(context.params.get("service") or "", {})
-    return _offer(((name, method.summary) for name, method in methods.items()), incomplete)
+    return offer(((name, method.summary) for name, method in methods.items()), incomplete)
 
 
 def complete_name(
@@ -52,7 +52,7 @@ def complete_name(
         for service, methods in services.items()
         for name, method in methods.items()
     )
-    return _offer([*_services(services), *methods], incomplete)
+    return offer([*_services(services), *methods], incomplete)
 
 
 def complete_param(
@@ -72,9 +72,9 @@ def complete_param(
     name, equals, _ = incomplete.partition("=")
     if equals:
         values = _values(method.params.get(name, {}))
-        return _offer(((f"{name}={value}", "") for value in values), incomplete)
+        return offer(((f"{name}={value}", "") for value in values), incomplete)
     names_there = {word.partition("=")[0] for word in arguments.get("params") or ()}
-    return _offer(
+    return offer(
         (
             (f"{name}=", _describe(keywords))
             for name, keywords in method.params.items()
@@ -165,7 +165,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _offer(choices: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
+def offer(choices: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
     """Return the choices, each a value and its help, that begin so."""
     return [
         CompletionItem(value, help=text.splitlines()[0] if text else None)

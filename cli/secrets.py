@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.app_secrets import AppSecrets, SealState
-from api.context import app_state
-from cli.accounts import loaded_auth, record_act, report_database_errors
+from cli.accounts import loaded_auth, read_session, record_act, write_session
 from cli.output import AS_JSON, count, print_json
 from models import AccountConnection, Act, App
 
@@ -56,20 +55,17 @@ class SealStates(NamedTuple):
 @AS_JSON
 def status(as_json: bool) -> None:
     """Count what is sealed by the key that seals it; exit status 1 if something is lost."""
-    with report_database_errors(""), app_state().database.read_session() as session:
+    with read_session() as session:
         states = SealStates.read(session, loaded_auth().app_secrets)
-    counts = states.counts
-    unreadable_apps = states.lost_apps
-    unreadable_services = states.lost_services
     if as_json:
-        names = {"lost_apps": unreadable_apps, "lost_services": unreadable_services}
-        print_json({**{kind: counts[kind] for kind in MEANINGS}, **names})
+        names = {"lost_apps": states.lost_apps, "lost_services": states.lost_services}
+        print_json({**{kind: states.counts[kind] for kind in MEANINGS}, **names})
     else:
         for kind, meaning in MEANINGS.items():
-            click.echo(f"{counts[kind]:6} {meaning}")
-        for name in unreadable_apps + unreadable_services:
+            click.echo(f"{states.counts[kind]:6} {meaning}")
+        for name in states.lost_apps + states.lost_services:
             click.echo(f"       lost: {name}")
-    if unreadable_apps or unreadable_services:
+    if states.lost_apps or states.lost_services:
         raise SystemExit(1)
 
 
@@ -78,7 +74,7 @@ def reseal() -> None:
     """Seal with the current key what an older one sealed."""
     reseal_one = loaded_auth().app_secrets.reseal
     resealed = 0
-    with report_database_errors(""), app_state().database.write_session() as session:
+    with write_session() as session:
         for app in session.scalars(select(App).with_for_update()):
             sealed = (app.secret, app.previous_secret)
             app.secret = reseal_one(app.secret)
@@ -93,9 +89,8 @@ def reseal() -> None:
 
 
 def _sealed_connections() -> Select[AccountConnection]:
-    has_tokens = AccountConnection.refresh_token.is_not(
-        None
-    ) | AccountConnection.access_token.is_not(None)
+    tokens = (AccountConnection.refresh_token, AccountConnection.access_token)
+    has_tokens = or_(*(token.is_not(None) for token in tokens))
     return select(AccountConnection).where(has_tokens).order_by(AccountConnection.service)
 
 

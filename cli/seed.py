@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
 from api.context import app_state
-from cli.accounts import report_database_errors
+from cli.accounts import write_session
 from cli.output import show_progress
 from models import Order, OrderLine, Product, User
 
@@ -110,10 +110,7 @@ def seed() -> None:
         )
     password_hash = hash_password(PASSWORD)
     rng = random.Random(2026)  # noqa: S311 - the same demo everywhere
-    with (
-        report_database_errors("somebody else is seeding this database"),
-        app_state().database.write_session() as session,
-    ):
+    with write_session("somebody else is seeding this database") as session:
         if session.scalar(select(User.id).where(User.username == USERS[0][0])):
             click.echo("the demo is there already; nothing was changed")
             return

@@ -70,7 +70,7 @@ def os_user() -> str:
 
 
 def print_rows(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
-    with report_database_errors(""), app_state().database.read_session() as session:
+    with read_session() as session:
         accounts = [
             {column: getattr(account, column) for column in columns}
             for account in session.scalars(query)
@@ -98,7 +98,24 @@ def url_without_password(url: str) -> str:
 
 
 @contextmanager
-def report_database_errors(duplicate: str) -> Iterator[None]:
+def read_session() -> Iterator[Session]:
+    """Open a transaction that only reads; it reports the database's errors."""
+    with report_database_errors(), app_state().database.read_session() as session:
+        yield session
+
+
+@contextmanager
+def write_session(duplicate: str = "") -> Iterator[Session]:
+    """Open a transaction that may write; it reports the database's errors.
+
+    :param duplicate: what to say when a unique value is there already.
+    """
+    with report_database_errors(duplicate), app_state().database.write_session() as session:
+        yield session
+
+
+@contextmanager
+def report_database_errors(duplicate: str = "") -> Iterator[None]:
     """Turn what the database refuses into click's exceptions, with words and no traceback.
 
     :param duplicate: what to say when a unique value is there already.

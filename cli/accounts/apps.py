@@ -12,14 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.audit import app_act
-from api.context import app_state
 from cli.accounts import (
     loaded_auth,
     missing,
     print_rows,
     record_act,
-    report_database_errors,
     validate_with,
+    write_session,
 )
 from cli.loading import loaded_gateway
 from cli.output import AS_JSON
@@ -64,7 +63,7 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     app_secrets = loaded_auth().app_secrets
     secret = app_secrets.make()
     duplicate = f"there is an app {app_id} already"
-    with report_database_errors(duplicate), app_state().database.write_session() as session:
+    with write_session(duplicate) as session:
         session.add(
             App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
         )
@@ -151,7 +150,7 @@ def _changed_app(
     :param verb: as the audit log tells it.
     :raises click.ClickException: there is none, or the database cannot be used.
     """
-    with report_database_errors(""), app_state().database.write_session() as session:
+    with write_session() as session:
         app = App.by_app_id(session, app_id, lock=True)
         if app is None:
             raise missing("app", app_id, session.scalars(select(App.app_id)))
@@ -175,8 +174,5 @@ def _warn_of_unknown(allow: tuple[str, ...]) -> None:
 @AS_JSON
 def list_apps(as_json: bool) -> None:
     """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
-    print_rows(
-        select(App).order_by(App.app_id),
-        ("app_id", "allow", "rate", "disabled"),
-        as_json,
-    )
+    columns = ("app_id", "allow", "rate", "disabled")
+    print_rows(select(App).order_by(App.app_id), columns, as_json)

@@ -13,7 +13,7 @@ import click
 
 from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
 from api.context import app_state
-from cli.accounts import loaded_auth, report_database_errors
+from cli.accounts import loaded_auth, read_session
 from cli.accounts.apps import app_cli
 from cli.accounts.signature_mistakes import SigningRecipe, find_mistake
 from cli.files import OpenFileArgument
@@ -97,7 +97,7 @@ def _secrets(app_id: str | None) -> list[Secret]:
 
 
 def _stored_secrets(app_id: str) -> list[Secret]:
-    with report_database_errors(""), app_state().database.read_session() as session:
+    with read_session() as session:
         app = App.by_app_id(session, app_id)
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")

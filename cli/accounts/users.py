@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 
 from api.auth import accounts
 from api.auth.passwords import hash_password
-from api.context import app_state
 from cli.accounts import (
     loaded_auth,
     missing,
     print_rows,
+    read_session,
     record_act,
-    report_database_errors,
     validate_with,
+    write_session,
 )
 from cli.output import AS_JSON
 from gateway.errors import Conflict
@@ -89,7 +89,8 @@ def reset_password(name: str, password: str | None, is_random: bool) -> None:
     if is_random:
         password = secrets.token_urlsafe(RANDOM_PASSWORD_BYTES)
     elif password is None:
-        _require_user(name)  # before anybody thinks of a password
+        with read_session() as session:
+            _find_user(session, name)  # before anybody thinks of a password
         password = _ask_password()
     _change(name, {"password_hash": hash_password(password)})
     click.echo(f"changed the password of {name}; all of their logins end")
@@ -167,7 +168,7 @@ def add_user(name: str, role: str, password: str) -> None:
     """
     columns = {"username": name, "role": role, "password_hash": hash_password(password)}
     duplicate = f"there is a user {name} already"
-    with report_database_errors(duplicate), app_state().database.write_session() as session:
+    with write_session(duplicate) as session:
         if User.by_username(session, name):
             raise click.ClickException(duplicate)
         user = User(**columns)
@@ -198,7 +199,7 @@ def _changed_user(name: str) -> Iterator[tuple[Session, User, list[int]]]:
 
     :raises click.ClickException: as ``_change``.
     """
-    with report_database_errors(HAS_ORDERS), app_state().database.write_session() as session:
+    with write_session(HAS_ORDERS) as session:
         admins = User.lock_admins(session)
         match = _find_user(session, name)
         user = session.get(User, match.id, populate_existing=True)  # locked, and as it is now
@@ -208,11 +209,6 @@ def _changed_user(name: str) -> Iterator[tuple[Session, User, list[int]]]:
             yield session, user, admins
         except Conflict as error:
             raise click.ClickException(error.message) from error
-
-
-def _require_user(name: str) -> None:
-    with report_database_errors(""), app_state().database.read_session() as session:
-        _find_user(session, name)
 
 
 def _find_user(session: Session, name: str) -> User:

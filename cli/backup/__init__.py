@@ -27,9 +27,9 @@ PATH = FileArgument(dir_okay=False, path_type=Path)
 @with_appcontext
 def backup(file: Path) -> None:
     """Write the database and the files to FILE (.tar or .tar.gz), while the server runs."""
-    with report_database_errors(""):
+    with report_database_errors():
         _require_revision()
-    with new_archive(file) as archive, report_database_errors(""):
+    with new_archive(file) as archive, report_database_errors():
         writer = ArchiveWriter(archive, file.absolute().parent)
         with snapshot(app_state().settings.database_url) as tables:
             writer.add_tables(tables)

@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 from api.context import app_state
 from cli.catalog.shipped import Preset, read_presets
 from cli.files import FileArgument
+from cli.names import offer
 from cli.openapi import VARIABLE
 from cli.output import AS_JSON, print_json, table
 from config import ROOT
@@ -49,11 +50,7 @@ def _to_dict(preset: Preset) -> dict[str, Any]:
 def complete_preset(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    return [
-        CompletionItem(preset.name, help=preset.title)
-        for preset in read_presets().values()
-        if preset.name.startswith(incomplete)
-    ]
+    return offer(((preset.name, preset.title) for preset in read_presets().values()), incomplete)
 
 
 @click.command("add")

@@ -12,13 +12,12 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import ValidationError
 
-from cli.openapi.keywords import usable_values
-from cli.openapi.merging import Merger, Refs, intersect, says_type, type_of
+from cli.openapi.keywords import Task, usable_values
+from cli.openapi.merging import Merger, intersect, says_type, type_of
 from cli.openapi.naming import bare, best_response, response_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from gateway.catalog.answers.response_headers import MAX_HEADERS, check_header_name
@@ -29,18 +28,6 @@ MAX_DEPTH = 3  # levels below ``data``
 MAX_SCHEMAS = 100  # in one method
 MAX_SHAPES = 8  # that one value may have
 _NAME = re.compile(r"[^\s$]{1,100}")
-
-
-@dataclass
-class _Task:
-    """A schema whose keywords go to ``target[key]``."""
-
-    target: Any
-    key: Any
-    schema: Any
-    refs: Refs = frozenset()
-    required: bool = False
-    depth: int = 0
 
 
 class Answers:
@@ -102,11 +89,11 @@ class Answers:
     def _convert(self, schemas: list[Any]) -> dict[str, Any]:
         """Return keywords, level by level, so that of too many schemas the deepest are left out."""
         root: dict[str, Any] = {}
-        tasks = deque([_Task(root, "data", schema) for schema in schemas[:1]])
+        tasks = deque([Task(root, "data", schema) for schema in schemas[:1]])
         if len(schemas) > 1:
             shapes: list[Any] = [{}] * len(schemas)
             root["data"] = {"anyOf": shapes}
-            tasks = deque(_Task(shapes, place, schema) for place, schema in enumerate(schemas))
+            tasks = deque(Task(shapes, place, schema) for place, schema in enumerate(schemas))
         done_count = 0
         while tasks:
             task = tasks.popleft()
@@ -115,7 +102,7 @@ class Answers:
             tasks.extend(self._fill(task, may_descend=may_descend))
         return _without_anything(root.get("data", {}))
 
-    def _fill(self, task: _Task, *, may_descend: bool) -> Iterator[_Task]:
+    def _fill(self, task: Task, *, may_descend: bool) -> Iterator[Task]:
         """Put a schema's keywords into their place; yield what stands inside it."""
         keywords: dict[str, Any] = {}
         task.target[task.key] = keywords
@@ -137,12 +124,12 @@ class Answers:
             places: list[Any] = [{}] * len(shapes)
             keywords["anyOf"] = places
             for place, shape in enumerate(shapes):
-                yield _Task(places, place, shape, refs, depth=depth)
+                yield Task(places, place, shape, depth=depth, refs=refs)
             return
         _add_type(keywords, schema)
         if may_descend:
             for target, key, inner, required in _inner_schemas(keywords, schema):
-                yield _Task(target, key, inner, refs, required, depth)
+                yield Task(target, key, inner, required, depth, refs)
 
 
 def _shapes_of(schema: Mapping[str, Any]) -> list[Any]:

@@ -38,15 +38,15 @@ _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300}([eE][+-]?[0-9]{1,2})?)?")
 
 
 @dataclass
-class _Task:
+class Task:
     """A schema whose keywords go to ``target[key]``."""
 
     target: Any  # a mapping or, for one of several shapes, a list
     key: Any
     schema: Any
-    required: bool
-    depth: int
-    refs: Refs
+    required: bool = False
+    depth: int = 0
+    refs: Refs = frozenset()
 
 
 class Keywords:
@@ -73,8 +73,7 @@ class Keywords:
         """
         params: dict[str, Commented] = {}
         tasks = deque(
-            _Task(params, name, schema, required, 0, frozenset())
-            for name, (schema, required) in schemas.items()
+            Task(params, name, schema, required) for name, (schema, required) in schemas.items()
         )
         done_count = 0
         while tasks:
@@ -84,7 +83,7 @@ class Keywords:
             task.target[task.key] = self._convert(task, tasks, may_descend=may_descend)
         return params
 
-    def _convert(self, task: _Task, tasks: deque[_Task], *, may_descend: bool) -> Commented:
+    def _convert(self, task: Task, tasks: deque[Task], *, may_descend: bool) -> Commented:
         try:
             schema, refs = self.merger.flatten(task.schema, task.refs)
         except UnsayableError as error:
@@ -116,10 +115,10 @@ class Keywords:
             resolved = replace(task, schema=schema, refs=refs)
             self._add_properties(keywords, resolved, tasks, may_descend=may_descend)
         elif kind == "array" and isinstance(schema.get("items"), dict) and may_descend:
-            tasks.append(_Task(keywords, "items", schema["items"], False, task.depth + 1, refs))
+            tasks.append(Task(keywords, "items", schema["items"], False, task.depth + 1, refs))
         return keywords
 
-    def _convert_shapes(self, task: _Task, tasks: deque[_Task]) -> Commented:
+    def _convert_shapes(self, task: Task, tasks: deque[Task]) -> Commented:
         """Convert alternatives of different types; what is said beside them stays beside them."""
         keyword, schemas = task.schema["x-shapes"]
         keywords = Commented()
@@ -132,11 +131,11 @@ class Keywords:
         shapes: list[Any] = [None] * len(schemas)
         keywords[keyword] = shapes
         for place, schema in enumerate(schemas):
-            tasks.append(_Task(shapes, place, schema, False, task.depth + 1, task.refs))
+            tasks.append(Task(shapes, place, schema, False, task.depth + 1, task.refs))
         return keywords
 
     def _add_properties(
-        self, keywords: Commented, task: _Task, tasks: deque[_Task], *, may_descend: bool
+        self, keywords: Commented, task: Task, tasks: deque[Task], *, may_descend: bool
     ) -> None:
         """Add the properties a caller may send, and what others may be."""
         schema = task.schema
@@ -159,18 +158,16 @@ class Keywords:
             for name, value in properties.items():
                 inner[name] = None  # holds its place in the order
                 depth = task.depth + 1
-                tasks.append(_Task(inner, name, value, name in required, depth, task.refs))
+                tasks.append(Task(inner, name, value, name in required, depth, task.refs))
             if extras:
                 self._add_extras(keywords, extras, task, tasks)
 
-    def _add_extras(
-        self, keywords: Commented, extras: Any, task: _Task, tasks: deque[_Task]
-    ) -> None:
+    def _add_extras(self, keywords: Commented, extras: Any, task: Task, tasks: deque[Task]) -> None:
         keywords["additionalProperties"] = True
         if isinstance(extras, dict) and extras:
             refs = task.refs
             tasks.append(
-                _Task(keywords, "additionalProperties", extras, False, task.depth + 1, refs)
+                Task(keywords, "additionalProperties", extras, False, task.depth + 1, refs)
             )
 
     def _add_constraints(self, keywords: Commented, kind: str, schema: Schema) -> None:

@@ -153,16 +153,7 @@ class Operations:
 
     def _success_medias(self, operation: Mapping[str, Any]) -> list[str]:
         """Return the media types of the first success that has a body."""
-        responses = mapping_in(operation, "responses")
-        statuses = sorted((status for status in responses if str(status).startswith("2")), key=str)
-        successes = [responses[status] for status in statuses]
-        if not successes and "default" in responses:
-            successes = [responses["default"]]
-        for success in successes:
-            try:
-                response = self.spec.follow(success)
-            except UnsayableError:
-                continue
+        for response in self._answers.successes(operation):
             content = response.get("content")
             if self.spec.swagger:
                 content = operation.get("produces", self.spec.root.get("produces"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 from marshmallow import ValidationError
 
+from cli.accounts import validate_with
 from cli.database import init
 from cli.names import ROOT
 from cli.program.application import read_settings
@@ -23,31 +24,17 @@ EMPTY_CATALOG = "version: 1\nservices: {}\n"
 HEAD = "# Written by postern init. Every other setting, with its default: .env.example\n"
 
 
-def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
-    """Return click's callback for what a setting's own check says."""
-
-    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-        try:
-            if value is not None:
-                check(value)
-        except ValidationError as error:
-            raise click.BadParameter(" ".join(map(str, error.messages))) from error
-        return value
-
-    return callback
-
-
 @click.command("init")
 @click.option("--env", type=click.Choice(["development", "production"]), help="What it is for.")
-@click.option("--host", callback=_checked(checks.host), help="The address to listen on.")
+@click.option("--host", callback=validate_with(checks.host), help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on; else 5000.")
 @click.option(
     "--catalog",
-    callback=_checked(checks.catalog),
+    callback=validate_with(checks.catalog),
     help="The catalog's folder or file; the folder catalog unless given.",
 )
-@click.option("--database-url", callback=_checked(checks.database), help="postgresql://...")
-@click.option("--redis-url", callback=_checked(checks.redis), help="redis://...")
+@click.option("--database-url", callback=validate_with(checks.database), help="postgresql://...")
+@click.option("--redis-url", callback=validate_with(checks.redis), help="redis://...")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; what is not given is the default.")
 @click.pass_context
 def first_steps(ctx: click.Context, yes: bool, **options: str | int | None) -> None:
