@@ -60,9 +60,9 @@ def connect_cli(service: str | None, lists: bool, disconnect: bool, as_json: boo
 
 def _print_list(as_json: bool) -> None:
     items = flow.describe_connections()
-    listed = ConnectionListOut().dump({"items": items, "total": len(items)})
+    items = ConnectionListOut().dump({"items": items, "total": len(items)})["items"]
     if as_json:
-        print_json(listed["items"])
+        print_json(items)
         return
     rows = [
         (
@@ -74,7 +74,7 @@ def _print_list(as_json: bool) -> None:
             " ".join(item["scopes"]) or "-",
             item["last_error"] or "-",
         )
-        for item in listed["items"]
+        for item in items
     ]
     if not rows:
         click.echo("no service of the catalog has an account to connect", err=True)
@@ -95,12 +95,12 @@ def _disconnect(service: str) -> None:
 
 
 def _connect(service: str) -> None:
-    begun = flow.begin(service, "cli:", os_user())
+    pending = flow.begin(service, "cli:", os_user())
     click.echo("Open this page in a browser, and allow there what it asks:\n")
-    click.echo(f"  {begun.authorization_url}\n")
-    click.echo(f"It comes back to {begun.redirect_uri}")
+    click.echo(f"  {pending.authorization_url}\n")
+    click.echo(f"It comes back to {pending.redirect_uri}")
     click.echo("If that does not open, paste its whole address, or the code in it, here.")
-    outcome = _wait(begun)
+    outcome = _wait(pending)
     if outcome is None:
         raise click.ClickException("nothing came back within ten minutes; begin anew")
     if outcome != CONNECTED:
@@ -108,20 +108,20 @@ def _connect(service: str) -> None:
     click.echo(f"{service} is connected")
 
 
-def _wait(begun: flow.Begun) -> str | None:
+def _wait(pending: flow.PendingConnection) -> str | None:
     """Return ``connected``, or why not; None where nobody came back or pasted anything in time."""
-    pasted = _read_lines()
+    pasted_lines = _read_lines()
     until = time.monotonic() + flow.STATE_LIFE.total_seconds()
     while time.monotonic() < until:
         try:
-            line = pasted.get(timeout=POLL_SECONDS)
+            line = pasted_lines.get(timeout=POLL_SECONDS)
         except queue.Empty:
-            outcome = flow.outcome_of(begun.state)
+            outcome = flow.outcome_of(pending.state)
             if outcome is not None:
                 return outcome
             continue
         if line.strip():
-            flow.complete(_read_answer(line.strip(), begun), socket.gethostname())
+            flow.complete(_read_answer(line.strip(), pending), socket.gethostname())
             return CONNECTED
     return None
 
@@ -138,15 +138,15 @@ def _read_lines() -> queue.SimpleQueue[str]:
     return lines
 
 
-def _read_answer(pasted: str, begun: flow.Begun) -> Mapping[str, str]:
+def _read_answer(text: str, pending: flow.PendingConnection) -> Mapping[str, str]:
     """Return what an address says, or a code alone.
 
     :raises click.ClickException: it is the address of another connection.
     """
-    query = dict(parse_qsl(urlsplit(pasted).query))
+    query = dict(parse_qsl(urlsplit(text).query))
     if not query:
-        return {"state": begun.state, "code": pasted}
-    if query.get("state") != begun.state:
+        return {"state": pending.state, "code": text}
+    if query.get("state") != pending.state:
         raise click.ClickException(
             "that address is not the one of this connection (its state differs); nothing was sent"
         )

@@ -1,8 +1,6 @@
 """`Sandbox`: the vendors, the faults and the server put together."""
 
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote
 
 from sandbox import misbehave
@@ -10,7 +8,7 @@ from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook, Plan
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request, json_reply
-from sandbox.server import Server
+from sandbox.server import Server, ServerContext
 from sandbox.vendors.alipay import Alipay
 from sandbox.vendors.amap import Amap
 from sandbox.vendors.formats import formats
@@ -27,10 +25,8 @@ from sandbox.wire import BadRequestError, ClientConnection, make_request
 _FAULT_PREFIX = "/fault/"
 
 
-class Sandbox:
-    """Serves between `start` and `stop`, or inside a `with`. Port 0 takes a free one and keeps
-    it.
-    """
+class Sandbox(ServerContext):
+    """The whole of it. Port 0 takes a free one and keeps it."""
 
     def __init__(
         self,
@@ -53,26 +49,6 @@ class Sandbox:
         self._faults = FaultBook()
         self._ledger = Ledger()
         self._server = Server(host, port, self._serve)
-
-    def start(self) -> Self:
-        """Listens when it returns; OSError when the port is taken. May follow a `stop`."""
-        self._server.start()
-        return self
-
-    def stop(self) -> None:
-        """Closes the listener and every connection, in under half a second."""
-        self._server.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def port(self) -> int:

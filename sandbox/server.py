@@ -1,16 +1,46 @@
 """A socket server with one daemon thread per connection."""
 
+from __future__ import annotations
+
 import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
+from typing import Self
 
 from sandbox.wire import ClientConnection
 
 LISTEN_BACKLOG = 1024
 ACCEPT_RETRY_SECONDS = 0.02
 STOP_SECONDS = 0.4
+
+
+class ServerContext:
+    """Runs its `_server` between `start` and `stop`, or inside a `with`."""
+
+    _server: Server
+
+    def start(self) -> Self:
+        """Listens when it returns; OSError when the port is taken. May follow a `stop`."""
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Closes the listener and every connection, in under half a second."""
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 class Server:

@@ -45,7 +45,7 @@ REFUSALS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class PendingConnection:
     """A request that waits for its browser.
 
     :param state: the text that comes back with it.
@@ -57,7 +57,7 @@ class Begun:
     expires_at: datetime
 
 
-def begin(service: str, caller: str, connected_by: str) -> Begun:
+def begin(service: str, caller: str, connected_by: str) -> PendingConnection:
     """Return the URL at which a person lets us use the service's account.
 
     :param caller: the admin, who must still be one at the return; ``connected_by`` is its name.
@@ -83,7 +83,7 @@ def begin(service: str, caller: str, connected_by: str) -> Begun:
         ConnectionRequest.delete_expired(session, now)
         session.add(request)
     url = authorization.url(redirect_uri, state, verifier)
-    return Begun(state, url, redirect_uri, request.expires_at)
+    return PendingConnection(state, url, redirect_uri, request.expires_at)
 
 
 def complete(answer: Mapping[str, str], address: str | None, request_id: str | None = None) -> str:

@@ -47,11 +47,11 @@ def list_connections() -> Response:
 @blueprint.response(200, AuthorizationOut)
 def authorize_connection(service: str) -> dict[str, Any]:
     """The URL of the vendor's page, for the browser of the admin who connects the account; good once, for ten minutes."""  # noqa: E501  # the summary in the OpenAPI file
-    begun = flow.begin(service, g.caller.id, _caller_name())
+    pending = flow.begin(service, g.caller.id, _caller_name())
     return {
-        "authorization_url": begun.authorization_url,
-        "redirect_uri": begun.redirect_uri,
-        "expires_at": begun.expires_at,
+        "authorization_url": pending.authorization_url,
+        "redirect_uri": pending.redirect_uri,
+        "expires_at": pending.expires_at,
     }
 
 

@@ -74,8 +74,8 @@ def _findings(masker: Masker, offline: bool) -> Iterator[Finding]:
 
 def _setting_problem(line: str) -> Finding:
     """Return what a wrong setting's line says; the rest cannot be looked at."""
-    name, _, says = line.partition(": ")
-    return problem(name, says, "correct it in .env or the environment, then run doctor again")
+    name, _, message = line.partition(": ")
+    return problem(name, message, "correct it in .env or the environment, then run doctor again")
 
 
 def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, list[Finding]]:
@@ -83,8 +83,10 @@ def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, l
         source = open_source(settings.catalog, settings.environ, SystemClock(), masker)
         catalog = load_catalog(source.read(), source.name, settings.environ)
     except (AddressError, SourceError) as error:
-        says = getattr(error, "detail", None) or str(error)
-        return None, [problem("catalog", says, "see that CATALOG names it, and that it is there")]
+        message = getattr(error, "detail", None) or str(error)
+        return None, [
+            problem("catalog", message, "see that CATALOG names it, and that it is there")
+        ]
     except DocumentError as error:
         return None, [_catalog_problem(error, *wrong) for wrong in error.problems]
     for secret in catalog.secrets:
@@ -94,13 +96,13 @@ def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, l
     return catalog, [ok("catalog", f"{source.name}: {services}, {count(methods, 'method')}")]
 
 
-def _catalog_problem(error: DocumentError, line: int, key: str, says: str) -> Finding:
+def _catalog_problem(error: DocumentError, line: int, key: str, message: str) -> Finding:
     file, line = error.locate(line)
     place = ": ".join(filter(None, (f"{file}:{line}" if line else file, key)))
     todo = "correct that line; postern catalog check looks at it again"
-    if "is not set" in says:
+    if "is not set" in message:
         todo = "set the variable in .env or the environment"
-    return problem("catalog", f"{place}: {says}", todo)
+    return problem("catalog", f"{place}: {message}", todo)
 
 
 def _print(finding: Finding) -> None:

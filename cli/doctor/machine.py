@@ -21,8 +21,8 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("settings", f"the environment, for there is no .env; ENV is {settings.env}")
     for text in settings.warnings:
-        name, _, says = text.partition(": ")
-        yield warning(name, says, "correct or remove it in .env or the environment")
+        name, _, message = text.partition(": ")
+        yield warning(name, message, "correct or remove it in .env or the environment")
     if not settings.development and not settings.secrets_key.reveal():
         yield warning(
             "SECRETS_KEY",
@@ -47,8 +47,7 @@ def port_finding(settings: Settings) -> Finding:
         return ok("port", f"{settings.bind} is free; Postern does not run here")
     if _is_postern(settings.url):
         return ok("port", f"Postern answers at {settings.url}")
-    name, _, says = trouble.partition(": ")
-    return problem("port", f"{name}: {says}", "stop that program, or set another PORT")
+    return problem("port", trouble, "stop that program, or set another PORT")
 
 
 def folder_findings(settings: Settings) -> Iterator[Finding]:

@@ -86,10 +86,10 @@ def _secret_findings(database: Database, settings: Settings) -> Iterator[Finding
 def _database_clock(database: Database) -> Finding:
     before = time.time()
     with database.engine.connect() as connection:
-        theirs = float(
+        other_time = float(
             connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
         )
-    return clock_finding("the database", theirs, before, time.time())
+    return clock_finding("the database", other_time, before, time.time())
 
 
 def _away(error: Exception) -> Finding:

@@ -59,7 +59,7 @@ class Place:
         return ", ".join(self.services)
 
 
-class _Tunnelled:
+class _TunnelSocket:
     """A socket as ``open_tunnel`` uses one; its own timeout bounds each step."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -189,7 +189,7 @@ def _connect(place: Place, outbound: Outbound) -> socket.socket:
     sock = socket.create_connection(first, TIMEOUT_SECONDS)
     try:
         if place.proxy and place.tls:
-            open_tunnel(_Tunnelled(sock), place.proxy, place.host, place.port, math.inf)
+            open_tunnel(_TunnelSocket(sock), place.proxy, place.host, place.port, math.inf)
         if not place.tls:
             return sock
         context = LiveContext(place.tls, outbound.trust, SystemClock(), lambda text: None).get()
@@ -222,22 +222,22 @@ def _reached(place: Place, certificate: object) -> Finding:
     if not isinstance(certificate, dict) or "notAfter" not in certificate:
         return ok(place.check, f"{place.name}: reached{way}")
     days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86400)
-    says = f"{place.name}: reached{way}; its certificate ends in {days} days"
+    message = f"{place.name}: reached{way}; its certificate ends in {days} days"
     if days < EXPIRY_DAYS:
-        return warning(place.check, says, "ask the vendor whether it will be renewed in time")
-    return ok(place.check, says)
+        return warning(place.check, message, "ask the vendor whether it will be renewed in time")
+    return ok(place.check, message)
 
 
 def _clock(place: Place, head: bytes, before: float) -> Finding | None:
     """Compare the answer's Date, whole seconds, with our clock."""
     match = DATE.search(head)
     try:
-        theirs = parsedate_to_datetime(match[1].decode()).timestamp() if match else None
+        other_time = parsedate_to_datetime(match[1].decode()).timestamp() if match else None
     except ValueError:
         return None
-    if theirs is None:
+    if other_time is None:
         return None
-    return clock_finding(place.host, theirs, before, time.time())
+    return clock_finding(place.host, other_time, before, time.time())
 
 
 def _reason(error: Exception) -> str:

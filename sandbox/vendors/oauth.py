@@ -76,11 +76,8 @@ class OAuth:
             return self._authorize(request)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self._scopes:
-            return json_reply(
-                401,
-                {"error": "invalid_token"},
-                ("WWW-Authenticate", 'Bearer error="invalid_token"'),
-            )
+            challenge = ("WWW-Authenticate", 'Bearer error="invalid_token"')
+            return json_reply(401, {"error": "invalid_token"}, challenge)
         return json_reply(200, {"scope": self._scopes[token]})
 
     def _issue(self, request: Request) -> Reply:
@@ -110,11 +107,7 @@ class OAuth:
             answer |= {"refresh_token": refresh_token, "scope": scope}
         if self.expires_in is not None:
             answer["expires_in"] = self.expires_in
-        return json_reply(
-            200,
-            answer,
-            ("Cache-Control", "no-store"),
-        )
+        return json_reply(200, answer, ("Cache-Control", "no-store"))
 
     def _authorize(self, request: Request) -> Reply:
         query = {name: values[0] for name, values in request.query.items()}
@@ -137,10 +130,8 @@ class OAuth:
         code = self._codes.pop(form.get("code", ""), None)
         hashed = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
-        if code is None or (code.redirect_uri, code.challenge) != (
-            form.get("redirect_uri"),
-            challenge,
-        ):
+        proof = (form.get("redirect_uri"), challenge)
+        if code is None or (code.redirect_uri, code.challenge) != proof:
             return None
         if not self.gives_refresh_tokens:
             return code.scope, None

@@ -3,19 +3,18 @@
 import threading
 import time
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import Self
 
 from sandbox import misbehave
 from sandbox.faults import FaultBook
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request
-from sandbox.server import Server
+from sandbox.server import Server, ServerContext
 from sandbox.wire import BadRequestError, ClientConnection
 
 
-class TextStore(ABC):
-    """Serves between `start` and `stop`, or inside a `with`; `put` and `remove` wake whoever waits.
+class TextStore(ServerContext, ABC):
+    """Serves texts; `put` and `remove` wake whoever waits.
 
     Port 0 takes a free one and keeps it. Faults are those of `sandbox.faults`, by path.
     """
@@ -31,25 +30,13 @@ class TextStore(ABC):
 
     def start(self) -> Self:
         self._stopped = False
-        self._server.start()
-        return self
+        return super().start()
 
     def stop(self) -> None:
         with self._change:
             self._stopped = True
             self._change.notify_all()
-        self._server.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+        super().stop()
 
     @property
     def address(self) -> str:
