@@ -5,24 +5,36 @@ import { drawFiltered, drawManaged } from "./lists.js";
 import { t } from "./texts.js";
 
 const ROLES = ["guest", "user", "admin"];
-const CONNECTION = { connected: [t("connected"), "good"], not_connected: [t("not connected"), "quiet"], reconnect: [t("connect again"), "bad"] };
-const begun = new Set(); // services whose vendor's page waits
+const CONNECTION = {
+  connected: [t("connected"), "good"],
+  not_connected: [t("not connected"), "quiet"],
+  reconnect: [t("connect again"), "bad"],
+};
+const pending = new Set(); // services whose vendor's page waits
 
 const USERS = {
   headings: [t("Name"), t("Role"), t("Created"), t("State"), t("Do")],
-  cells: (user, act) => [user.username, role(user, act), moment(user.created_at), activity(user), buttons(user.username, [
+  cells: (user, act) => [
+    user.username, role(user, act), moment(user.created_at), activity(user), buttons(user.username, [
     ["toggle", toggle(user), () => act("PATCH", `/${user.id}`, { disabled: !user.disabled })],
     ["password", t("New password"), () => {
       const password = secret();
-      act("PATCH", `/${user.id}`, { password }, t("Password of {}, shown this once: {}", user.username, password));
+      const words = t("Password of {}, shown this once: {}", user.username, password);
+      act("PATCH", `/${user.id}`, { password }, words);
     }, t("Give {} a new password? All logins end.", user.username)],
-    ["logins", t("End logins"), () => act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", user.username))],
+    ["logins", t("End logins"), () => {
+      act("POST", `/${user.id}/revoke_tokens`, null, t("All logins of {} have ended", user.username));
+    }],
     ["delete", t("Delete"), () => act("DELETE", `/${user.id}`), t("Delete {}?", user.username)],
   ])],
-  fields: () => [field(t("Username"), "username", { required: true }), labelled(t("Role"), select("role", ROLES, "user"))],
+  fields: () => [
+    field(t("Username"), "username", { required: true }),
+    labelled(t("Role"), select("role", ROLES, "user")),
+  ],
   create: (user, act) => {
     const password = secret();
-    return act("POST", "", { ...user, password }, t("Password of {}, shown this once: {}", user.username, password));
+    const words = t("Password of {}, shown this once: {}", user.username, password);
+    return act("POST", "", { ...user, password }, words);
   },
 };
 
@@ -30,28 +42,43 @@ const APPS = {
   headings: [t("App"), t("May call"), t("Rate"), t("Last used"), t("State"), t("Do")],
   cells: (app, act) => [
     app.app_id,
-    change(`allow-${app.app_id}`, t("allow of {}", app.app_id), app.allow.join(" "), (text) => act("PATCH", `/${app.app_id}`, { allow: listOf(text) })),
-    change(`rate-${app.app_id}`, t("rate of {}", app.app_id), app.rate, (text) => act("PATCH", `/${app.app_id}`, { rate: text || null })),
+    change(`allow-${app.app_id}`, t("allow of {}", app.app_id), app.allow.join(" "), (text) => {
+      act("PATCH", `/${app.app_id}`, { allow: listOf(text) });
+    }),
+    change(`rate-${app.app_id}`, t("rate of {}", app.app_id), app.rate, (text) => {
+      act("PATCH", `/${app.app_id}`, { rate: text || null });
+    }),
     moment(app.last_used_at), activity(app), buttons(app.app_id, [
       ["toggle", toggle(app), () => act("POST", `/${app.app_id}/${app.disabled ? "enable" : "disable"}`)],
-      ["secret", t("New secret"), () => act("POST", `/${app.app_id}/rotate`), t("Give {} a new secret? The present one is good until the next.", app.app_id)],
+      ["secret", t("New secret"), () => act("POST", `/${app.app_id}/rotate`),
+        t("Give {} a new secret? The present one is good until the next.", app.app_id)],
       ["delete", t("Delete"), () => act("DELETE", `/${app.app_id}`), t("Delete {}?", app.app_id)],
     ])],
-  fields: () => [field(t("App id"), "app_id", { required: true }), field(t("May call (such as wechat.* maps)"), "allow", { required: true }),
-    field(t("Rate (such as 100/minute)"), "rate")],
+  fields: () => [
+    field(t("App id"), "app_id", { required: true }),
+    field(t("May call (such as wechat.* maps)"), "allow", { required: true }),
+    field(t("Rate (such as 100/minute)"), "rate"),
+  ],
   create: ({ app_id, allow, rate }, act) => act("POST", "", { app_id, allow: listOf(allow), rate: rate || null }),
 };
 
 const CONNECTIONS = {
   headings: [t("Service"), t("State"), t("Connected"), t("Scopes"), t("Renewed"), t("Ends"), t("Last error"), t("Do")],
   none: t("No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token."),
-  cells: (each, act) => {
-    const { service } = each;
-    if (each.state === "connected" && begun.delete(service)) say(t("{} is connected", service));
-    return [h("b", service), state(...CONNECTION[each.state]), each.connected_by && t("{} by {}", moment(each.connected_at), each.connected_by),
-      each.scopes.join(" "), moment(each.last_refreshed_at), moment(each.expires_at), each.last_error && english(each.last_error), buttons(service, [
-        each.grant === "authorization_code" && ["connect", each.state === "connected" ? t("Connect anew") : t("Connect"), ({ target }) => connect(service, target, act)],
-        each.state !== "not_connected" && ["end", t("Disconnect"), () => act("DELETE", `/${encodeURIComponent(service)}`, null, t("{} is disconnected", service)),
+  cells: (connection, act) => {
+    const { service, connected_by, last_error } = connection;
+    const isConnected = connection.state === "connected";
+    if (isConnected && pending.delete(service)) say(t("{} is connected", service));
+    return [
+      h("b", service), state(...CONNECTION[connection.state]),
+      connected_by && t("{} by {}", moment(connection.connected_at), connected_by), connection.scopes.join(" "),
+      moment(connection.last_refreshed_at), moment(connection.expires_at), last_error && english(last_error),
+      buttons(service, [
+        connection.grant === "authorization_code" && [
+          "connect", isConnected ? t("Connect anew") : t("Connect"), ({ target }) => connect(service, target, act)],
+        connection.state !== "not_connected" && [
+          "end", t("Disconnect"),
+          () => act("DELETE", `/${encodeURIComponent(service)}`, null, t("{} is disconnected", service)),
           t("Disconnect {}? Its calls are refused until it is connected again.", service)],
       ])];
   },
@@ -60,9 +87,10 @@ const CONNECTIONS = {
 const AUDIT = {
   fields: [field(t("Actor"), "actor"), field(t("Action"), "action"), field(t("Object"), "object")],
   sent: (query) => `${query}&sort=-id`,
-  found: (acts) => table([t("When"), t("Who"), t("Did"), t("To"), t("Changed"), t("From")], acts.map((each) => [
-    moment(each.created_at), each.actor, each.action, each.object + (each.name ? ` (${each.name})` : ""),
-    Object.entries(each.changed).map(([name, value]) => (value === null ? name : `${name}=${value}`)).join(" "), each.address])),
+  found: (acts) => table([t("When"), t("Who"), t("Did"), t("To"), t("Changed"), t("From")], acts.map((act) => [
+    moment(act.created_at), act.actor, act.action, act.object + (act.name ? ` (${act.name})` : ""),
+    Object.entries(act.changed).map(([name, value]) => (value === null ? name : `${name}=${value}`)).join(" "),
+    act.address])),
 };
 
 export async function draw(place, page) {
@@ -73,8 +101,10 @@ export async function draw(place, page) {
 
 /** A role that is refused is not shown on. */
 function role(user, act) {
-  return select(`role-${user.id}`, ROLES, user.role, { "aria-label": t("Role of {}", user.username), onchange: async ({ target }) => {
-    if (!await act("PATCH", `/${user.id}`, { role: target.value }, t("{} is {}; all logins have ended", user.username, target.value))) target.value = user.role;
+  const label = t("Role of {}", user.username);
+  return select(`role-${user.id}`, ROLES, user.role, { "aria-label": label, onchange: async ({ target }) => {
+    const words = t("{} is {}; all logins have ended", user.username, target.value);
+    if (!await act("PATCH", `/${user.id}`, { role: target.value }, words)) target.value = user.role;
   } });
 }
 
@@ -82,8 +112,10 @@ function role(user, act) {
 async function connect(service, place, act) {
   const begin = await act("POST", `/${encodeURIComponent(service)}/authorize`, null, "");
   if (!begin) return;
-  begun.add(service);
-  const opener = h("a", { id: place.id, href: begin.authorization_url, target: "_blank", rel: "noopener noreferrer" }, t("Open the page of {}", service));
+  pending.add(service);
+  const href = begin.authorization_url;
+  const opener = h("a", { id: place.id, href, target: "_blank", rel: "noopener noreferrer" },
+    t("Open the page of {}", service));
   place.replaceWith(opener);
   opener.focus();
 }
@@ -96,10 +128,12 @@ function toggle({ disabled }) {
   return disabled ? t("Enable") : t("Disable");
 }
 
-/** Each: [id, words, what it does, the question before it]. */
-function buttons(name, each) {
-  return h("span", { class: "states" }, each.filter(Boolean).map(([id, words, f, question]) => (
-    button(words, (event) => (!question || confirm(question)) && f(event), { id: `${id}-${name}`, "aria-label": `${words} ${name}` }))));
+/** Descriptions: [id, words, what it does, the question before it]. */
+function buttons(name, descriptions) {
+  return h("span", { class: "states" }, descriptions.filter(Boolean).map(([id, words, f, question]) => {
+    const attributes = { id: `${id}-${name}`, "aria-label": `${words} ${name}` };
+    return button(words, (event) => (!question || confirm(question)) && f(event), attributes);
+  }));
 }
 
 function change(id, label, value, f) {
@@ -114,5 +148,5 @@ function listOf(text) {
 }
 
 function secret() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (each) => each.toString(36)).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(36)).join("");
 }

@@ -4,7 +4,7 @@
 export const BASE = new URL("..", import.meta.url).pathname.slice(0, -1);
 export const API = `${BASE}/api/v1`;
 const KEY = `tokens${BASE}`; // of two behind one host each has its own
-const EARLY = 30; // seconds before its end that a token is renewed
+const RENEWAL_SECONDS = 30; // before its end that a token is renewed
 
 let tokens = JSON.parse(sessionStorage.getItem(KEY));
 let renewing = null;
@@ -26,12 +26,12 @@ export function isAdmin() {
 }
 
 export async function login(username, password) {
-  keep(await exchange("POST", "/login", { username, password }));
+  setTokens(await exchange("POST", "/login", { username, password }));
 }
 
 export async function logout() {
   const { access_token } = tokens;
-  keep(null);
+  setTokens(null);
   await exchange("POST", "/logout", null, { bearer: access_token });
 }
 
@@ -52,33 +52,35 @@ async function exchange(method, path, json, options) {
   return answer.data;
 }
 
-/** POST. Throws AbortError. What comes as a stream of text is told piece by piece; anything else but text is `blob`. */
-export async function send({ target, headers, form, file, json }, signal, tell) {
+/** POST. Throws AbortError. A stream of text is given to `onPiece` as it comes; anything else but text is `blob`. */
+export async function send({ target, headers, form, file, json }, signal, onPiece) {
   const began = performance.now();
   const body = form ? new FormData() : file ?? JSON.stringify(json);
   for (const [name, value] of form ?? []) body.append(name, value);
   const response = await request(target, { method: "POST", body, headers, bearer: await token(), signal });
   const type = response.headers.get("Content-Type") || "";
-  const told = { status: response.status, headers: response.headers, answer: "" };
-  if (/json/.test(type)) told.answer = parsed(await response.text());
-  else if (/^text|xml/.test(type)) told.answer = await streamed(response, tell);
-  else told.blob = await response.blob();
-  return { ...told, ms: performance.now() - began };
+  const result = { status: response.status, headers: response.headers, answer: "" };
+  if (/json/.test(type)) result.answer = parsed(await response.text());
+  else if (/^text|xml/.test(type)) result.answer = await streamed(response, onPiece);
+  else result.blob = await response.blob();
+  return { ...result, ms: performance.now() - began };
 }
 
 async function request(target, { headers, bearer, ...options }) {
   const proof = bearer && { Authorization: `Bearer ${bearer}` };
-  const response = await fetch(target, { ...options, headers: { ...headers, ...proof }, cache: "no-store", credentials: "omit" });
+  const response = await fetch(target, {
+    ...options, headers: { ...headers, ...proof }, cache: "no-store", credentials: "omit",
+  });
   if (response.status === 401) end();
   return response;
 }
 
-async function streamed(response, tell) {
+async function streamed(response, onPiece) {
   let text = "";
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     text += read.value;
-    tell(read.value);
+    onPiece(read.value);
   }
   return text;
 }
@@ -94,7 +96,7 @@ export async function token() {
 
 async function renew() {
   try {
-    keep(await exchange("POST", "/token/refresh", { refresh_token: tokens.refresh_token }));
+    setTokens(await exchange("POST", "/token/refresh", { refresh_token: tokens.refresh_token }));
   } catch (error) {
     if (tokens) throw error; // Postern is away, the login is not over
   }
@@ -103,12 +105,12 @@ async function renew() {
 /** The page hears of it by the event `logout`. */
 function end() {
   if (!tokens) return;
-  keep(null);
+  setTokens(null);
   dispatchEvent(new Event("logout"));
 }
 
-function keep(pair) {
-  tokens = pair && { ...pair, until: Date.now() + (pair.expires_in - EARLY) * 1000 };
+function setTokens(pair) {
+  tokens = pair && { ...pair, until: Date.now() + (pair.expires_in - RENEWAL_SECONDS) * 1000 };
   if (tokens) sessionStorage.setItem(KEY, JSON.stringify(tokens));
   else sessionStorage.removeItem(KEY);
 }

@@ -4,15 +4,16 @@ import { isAdmin, login, logout, user } from "./api.js";
 import { alarm, away, button, field, fill, form, h, link, say } from "./dom.js";
 import { t } from "./texts.js";
 
-const EVERY = 2000; // ms
-const RELOAD_EVERY = 60_000; // ms, at most
+const DRAW_MS = 2000; // between two drawings
+const RELOAD_MS = 60_000; // between two reloads, at least
 const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
 const main = document.getElementById("main");
 let shown = {}; // the page that is seen: its path and its place
 let asks = new AbortController(); // of the newest drawing
 
-/** Pages by name, which is that of the module, too; those of admin.js are for admins. A module is loaded when its page is opened. Its
- * `draw` gets the page's place, and its name, the rest of its path, its query, and the signal that a newer address gives. */
+/** Pages by name, which is that of the module, too; those of admin.js are for admins. A module is loaded when its page
+ * is opened. Its `draw` gets the page's place, and its name, the rest of its path, its query, and the signal that a
+ * newer address gives. */
 const PAGES = {
   services: { title: t("Services") },
   try: { title: t("Try") },
@@ -26,7 +27,8 @@ const PAGES = {
 };
 const NOWHERE = { title: t("Not found"), draw: nowhere, rest: [] };
 
-const links = Object.entries(PAGES).filter(([, page]) => !page.nav).map(([name, page]) => Object.assign(link([name], page.title), { name, page }));
+const links = Object.entries(PAGES).filter(([, page]) => !page.nav)
+  .map(([name, page]) => Object.assign(link([name], page.title), { name, page }));
 const nav = h("nav", { "aria-label": t("Pages") }, links);
 const end = button(t("Log out"), async () => {
   await logout().catch(() => {});
@@ -39,7 +41,8 @@ function route() {
   try {
     const [name, ...rest] = (path || "services").split("/").map(decodeURIComponent);
     const page = Object.hasOwn(PAGES, name) ? PAGES[name] : NOWHERE;
-    return { nav: name, module: name, ...(isHidden(page) ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
+    const defaults = { nav: name, module: name };
+    return { ...defaults, ...(isHidden(page) ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
   } catch { // the address is not one that we have made
     return NOWHERE;
   }
@@ -55,7 +58,8 @@ function nowhere(place) {
     h("p", link(["services"], t("To the services"))));
 }
 
-/** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is typed in them. */
+/** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is
+ * typed in them. */
 async function show() {
   const isFirst = !main.hasChildNodes();
   const focused = document.activeElement.id; // a choice on the page may have led here
@@ -85,7 +89,7 @@ async function show() {
 }
 
 function pause() {
-  return new Promise((resolve) => { setTimeout(resolve, EVERY); });
+  return new Promise((resolve) => { setTimeout(resolve, DRAW_MS); });
 }
 
 /** Whether to draw again: the page lives, or Postern is away. */
@@ -107,7 +111,7 @@ async function once(place, page, signal) {
 
 /** Load all modules anew, but not over and over where that does not help. */
 function reload() {
-  if (Date.now() < Number(sessionStorage.getItem("reloaded")) + RELOAD_EVERY) return;
+  if (Date.now() < Number(sessionStorage.getItem("reloaded")) + RELOAD_MS) return;
   sessionStorage.setItem("reloaded", Date.now());
   location.reload();
 }
@@ -123,7 +127,8 @@ function drawLogin(why = "") {
     }
   }, { class: "login" }, h("h1", t("Log in")),
     field(t("Username"), "username", { autocomplete: "username", required: true }),
-    field(t("Password"), "password", { autocomplete: "current-password", type: "password", required: true }), wrong, h("button", { class: "main" }, t("Log in"))));
+    field(t("Password"), "password", { autocomplete: "current-password", type: "password", required: true }),
+    wrong, h("button", { class: "main" }, t("Log in"))));
   document.getElementById("username").focus();
 }
 

@@ -12,7 +12,7 @@ const MINUTE = 60000; // ms
 
 /** Of few calls again and again, of many once: each drawing asks for all that are kept. */
 export async function draw(place, { rest: [name], signal }) {
-  const calls = await kept(name, signal);
+  const calls = await allCalls(name, signal);
   refill(place, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [h("h1", name),
     calls.length > 0 && [hour(name, minutes(calls)), faults(count(calls)), h("h2", t("Methods")), methods(calls)],
     lastCalls(calls.slice(0, LAST), calls.length, { caller: name })]);
@@ -20,7 +20,7 @@ export async function draw(place, { rest: [name], signal }) {
 }
 
 /** The newest first. */
-async function kept(caller, signal) {
+async function allCalls(caller, signal) {
   const page = (skip) => get(`/calls?${new URLSearchParams({ caller, limit: LIMIT, skip })}`, signal);
   const first = await page(0);
   const skips = Array.from({ length: Math.ceil(first.total / LIMIT) - 1 }, (_, at) => (at + 1) * LIMIT);
@@ -46,14 +46,17 @@ function summary(calls) {
 /** From the oldest to the newest, those with calls, as /status gives them. */
 function minutes(calls) {
   const now = Math.floor(Date.now() / MINUTE);
-  const byMinute = Object.groupBy(calls, (each) => Math.max(0, now - Math.floor(new Date(each.started_at) / MINUTE)));
-  return Object.entries(byMinute).map(([ago, all]) => ({ ago: Number(ago), ...summary(all) })).filter(({ ago }) => ago < 60).reverse();
+  const minuteOf = (call) => Math.floor(new Date(call.started_at) / MINUTE);
+  const byMinute = Object.groupBy(calls, (call) => Math.max(0, now - minuteOf(call)));
+  return Object.entries(byMinute).map(([ago, all]) => ({ ago: Number(ago), ...summary(all) }))
+    .filter(({ ago }) => ago < 60).reverse();
 }
 
 function methods(calls) {
   const rows = Object.entries(Object.groupBy(calls, (each) => `${each.service}.${each.method}`));
   return table([t("Method"), t("Calls"), t("Failed"), "p50", "p99"], rows.map(([name, all]) => {
     const { failed, p50_ms, p99_ms } = summary(all);
-    return [link(["services", all[0].service], name, { id: `method-${name}` }), all.length, failed, ms(p50_ms), ms(p99_ms)];
+    const page = link(["services", all[0].service], name, { id: `method-${name}` });
+    return [page, all.length, failed, ms(p50_ms), ms(p99_ms)];
   }));
 }

@@ -1,11 +1,12 @@
 // The catalog that serves; and for admins why a newer one does not: its problems, and the lines that differ.
 
 import { get, isAdmin } from "./api.js";
-import { alarm, away, button, clock, english, fill, h, link, moment, pre, quiet, refill, searchBox, table } from "./dom.js";
+import { alarm, away, button, clock, english, fill, h, link, moment } from "./dom.js";
+import { pre, quiet, refill, searchBox, table } from "./dom.js";
 import { seek } from "./lists.js";
 import { t } from "./texts.js";
 
-const REFUSED_EVERY = 10_000; // ms; a refused file is read again, as it may have other mistakes by now
+const REFUSED_MS = 10_000; // until a refused file is read again, as it may have other mistakes by now
 const HUNK = /^@@ -(\d+),\d+ \+(\d+),/;
 const FILE = /^--- .* \(serving\)$/;
 const KINDS = { "+": "new", "-": "old", "@": "quiet" };
@@ -22,44 +23,50 @@ export async function draw(place, { title }) {
   const { items } = place.drawn === JSON.stringify(catalog) ? place : await get("/services");
   if (!place.querySelector("h1")) build(place, title);
   refill(place.querySelector("#served"), catalog, () => [
-    h("p", t("Version {}, taken {}; reloads of the worker that answers: {}.", h("code", catalog.version), moment(catalog.taken_at), catalog.reloads)),
+    h("p", t("Version {}, taken {}; reloads of the worker that answers: {}.",
+      h("code", catalog.version), moment(catalog.taken_at), catalog.reloads)),
     refused(catalog) || h("p", { class: "good" }, t("It is what its source has.")),
   ]);
   Object.assign(place, { drawn: JSON.stringify(catalog), items });
   list(place);
-  const told = catalog.version + catalog.error; // which all workers have alike, and each its own times
-  if (isAdmin() && (place.told !== told || (catalog.error && Date.now() > place.compared + REFUSED_EVERY))) {
+  const state = catalog.version + catalog.error; // which all workers have alike, and each its own times
+  const isOld = catalog.error && Date.now() > place.compared + REFUSED_MS;
+  if (isAdmin() && (place.state !== state || isOld)) {
     compare(place, catalog.error ? await get("/catalog") : {});
-    Object.assign(place, { told, compared: Date.now() });
+    Object.assign(place, { state, compared: Date.now() });
   }
   return true;
 }
 
 function build(place, title) {
   fill(place, h("h1", title), h("div", { id: "served" }),
-    isAdmin() && h("p", { class: "states" }, button(t("Read it now"), () => reload(place), { id: "reload" }), h("span", { class: "quiet", id: "read", role: "status" })),
+    isAdmin() && h("p", { class: "states" },
+      button(t("Read it now"), () => reload(place), { id: "reload" }),
+      h("span", { class: "quiet", id: "read", role: "status" })),
     h("div", { id: "refused" }),
-    h("h2", t("Methods that you may call")), searchBox(t("Search methods"), () => list(place)), h("div", { id: "methods" }));
+    h("h2", t("Methods that you may call")), searchBox(t("Search methods"), () => list(place)),
+    h("div", { id: "methods" }));
 }
 
 /** The service reads its source and tells what came of it; the workers take what is right. */
 async function reload(place) {
-  const told = place.querySelector("#read");
+  const notice = place.querySelector("#read");
   try {
     const source = await get("/catalog");
     compare(place, source);
-    fill(told, clock(Date.now()), ": ", OUTCOMES[source.state], " ", h("code", source.version));
+    fill(notice, clock(Date.now()), ": ", OUTCOMES[source.state], " ", h("code", source.version));
   } catch (error) {
-    fill(told, away(error));
+    fill(notice, away(error));
   }
 }
 
 /** What the source has, if it is not what serves. */
 function compare(place, { problems = [], diff }) {
   const differs = t("What differs from the catalog that serves");
+  const headings = [t("File"), t("Line"), t("Key"), t("What to do")];
   refill(place.querySelector("#refused"), [problems, diff], () => [
-    problems.length > 0 && [h("h2", t("What is wrong")), table([t("File"), t("Line"), t("Key"), t("What to do")], problems.map((each) => [
-      each.file, each.line || "", each.key, english(each.message)]))],
+    problems.length > 0 && [h("h2", t("What is wrong")), table(headings, problems.map((problem) => [
+      problem.file, problem.line || "", problem.key, english(problem.message)]))],
     diff && [h("h2", differs), pre(differs, numbered(diff), { id: "diff", lang: "en" })],
   ]);
 }
@@ -87,7 +94,9 @@ export function refused({ error }) {
 function list(place) {
   const all = seek(place.items, "");
   const shown = seek(place.items, place.querySelector("#search").value);
-  refill(place.querySelector("#methods"), [shown, all.length], () => [quiet(t("{} of {} method(s)", shown.length, all.length)),
-    shown.length > 0 && table([t("Method"), t("Verb"), t("What it does")], shown.map(([service, { name, verb, summary }]) => [
+  const headings = [t("Method"), t("Verb"), t("What it does")];
+  refill(place.querySelector("#methods"), [shown, all.length], () => [
+    quiet(t("{} of {} method(s)", shown.length, all.length)),
+    shown.length > 0 && table(headings, shown.map(([service, { name, verb, summary }]) => [
       link(["try", service, name], `${service}.${name}`), verb, summary]))]);
 }

@@ -7,49 +7,56 @@ const MINUTES = 60;
 const HEIGHT = 40;
 const WIDTH = 4; // of a minute
 const LINE = 14; // of a timeline, in height
-const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
+const MIN_SCALE = 10; // calls a minute: one call does not look like a hundred
 
 /** How calls end. */
 export const FAULTS = {
-  none: t("fine"), rejected: t("refused by the service"), caller: t("caller’s fault"), gateway: t("gateway’s fault"), downstream: t("downstream’s fault"),
+  none: t("fine"),
+  rejected: t("refused by the service"),
+  caller: t("caller’s fault"),
+  gateway: t("gateway’s fault"),
+  downstream: t("downstream’s fault"),
 };
 
-const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
+const minuteOf = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
 
-/** Calls a minute, failed ones at the foot, p99 as a line with its own scale; a minute's numbers by pointer and arrow keys. */
+/** Calls a minute, failed ones at the foot, p99 as a line with its own scale; a minute's numbers by pointer and arrow
+ * keys. */
 export function hour(name, minutes) {
-  const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
-  const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
+  const scaleCalls = round(Math.max(MIN_SCALE, ...minutes.map((each) => each.calls)));
+  const scaleMs = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
   const all = t("{} call(s), {} failed in the last hour", sum(minutes, "calls"), sum(minutes, "failed"));
   const pointer = svg("rect", { class: "pointer", width: WIDTH, height: HEIGHT });
-  const told = h("p", { class: "quiet told" });
+  const numbers = h("p", { class: "quiet told" });
   const plot = h("div", {
-    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
+    id: `hour-${name}`, class: "plot", tabindex: 0,
+    role: "slider", "aria-label": t("Minute of {}", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
     onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null),
     onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
-    onfocus: () => look(looked[name] ?? 0), onkeydown: step,
+    onfocus: () => look(minuteOf[name] ?? 0), onkeydown: step,
   }, drawing("hour", `${name}: ${all}`, MINUTES * WIDTH, HEIGHT,
     pointer,
-    svg("path", { class: "calls", d: bars(minutes, "calls", most) }),
-    svg("path", { class: "failed", d: bars(minutes, "failed", most) }),
-    svg("path", { class: "p99", d: line(minutes, slowest) })));
+    svg("path", { class: "calls", d: bars(minutes, "calls", scaleCalls) }),
+    svg("path", { class: "failed", d: bars(minutes, "failed", scaleCalls) }),
+    svg("path", { class: "p99", d: line(minutes, scaleMs) })));
   function look(ago) {
-    looked[name] = ago;
+    minuteOf[name] = ago;
     pointer.setAttribute("visibility", ago === null ? "hidden" : "visible");
     pointer.setAttribute("x", x(ago) - 0.5);
     plot.ariaValueNow = -ago;
     plot.ariaValueText = tell(minutes, ago ?? 0);
-    told.textContent = ago === null ? all : plot.ariaValueText;
+    numbers.textContent = ago === null ? all : plot.ariaValueText;
   }
   function step(event) {
-    const to = { ArrowLeft: looked[name] + 1, ArrowRight: looked[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
+    const to = { ArrowLeft: minuteOf[name] + 1, ArrowRight: minuteOf[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     look(withinHour(to));
   }
-  look(looked[name] ?? null);
+  look(minuteOf[name] ?? null);
   return h("div", { class: "chart" },
-    scale(`${most}/min`, h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)), plot, scale(t("−60 min"), "−30", t("now")), told);
+    scale(`${scaleCalls}/min`, h("span", { class: "p99-scale" }, `p99 ${ms(scaleMs)}`)),
+    plot, scale(t("−60 min"), "−30", t("now")), numbers);
 }
 
 function scale(...words) {
@@ -57,10 +64,10 @@ function scale(...words) {
 }
 
 /** One path for all: a hundred charts are on a page. */
-function bars(minutes, count, most) {
-  return minutes.filter((each) => each[count]).map((each) => {
-    const height = Math.max(1, (each[count] / most) * HEIGHT).toFixed(1);
-    return `M${x(each.ago)},${HEIGHT}v-${height}h${WIDTH - 1}v${height}z`;
+function bars(minutes, count, scaleCalls) {
+  return minutes.filter((minute) => minute[count]).map((minute) => {
+    const height = Math.max(1, (minute[count] / scaleCalls) * HEIGHT).toFixed(1);
+    return `M${x(minute.ago)},${HEIGHT}v-${height}h${WIDTH - 1}v${height}z`;
   }).join("");
 }
 
@@ -69,10 +76,11 @@ function x(ago) {
 }
 
 /** From minute to minute where they follow each other: nothing is drawn where there were no calls. */
-function line(minutes, slowest) {
-  return minutes.map((each, at) => {
-    const point = `${x(each.ago) + WIDTH / 2},${(HEIGHT - (each.p99_ms / slowest) * (HEIGHT - 2) - 1).toFixed(1)}`;
-    return minutes[at - 1]?.ago === each.ago + 1 ? `L${point}` : `M${point}L${point}`;
+function line(minutes, scaleMs) {
+  return minutes.map((minute, at) => {
+    const y = HEIGHT - (minute.p99_ms / scaleMs) * (HEIGHT - 2) - 1;
+    const point = `${x(minute.ago) + WIDTH / 2},${y.toFixed(1)}`;
+    return minutes[at - 1]?.ago === minute.ago + 1 ? `L${point}` : `M${point}L${point}`;
   }).join("");
 }
 
@@ -87,8 +95,10 @@ function withinHour(ago) {
 
 function tell(minutes, ago) {
   const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
-  const one = minutes.find((each) => each.ago === ago);
-  return one ? t("{}: {} call(s), {} failed, p50 {}, p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", at);
+  const minute = minutes.find((each) => each.ago === ago);
+  if (!minute) return t("{}: no calls", at);
+  const { calls, failed, p50_ms, p99_ms } = minute;
+  return t("{}: {} call(s), {} failed, p50 {}, p99 {}", at, calls, failed, ms(p50_ms), ms(p99_ms));
 }
 
 /** The next number up of 1, 2, 5, 10, 20, 50, ... */
@@ -105,6 +115,7 @@ function sum(counts, name) {
 export function faults(counts) {
   const parts = Object.entries(FAULTS).map(([kind, words]) => ({ kind, count: counts[kind] ?? 0, words }));
   const total = sum(parts, "count");
+  const label = t("{} call(s): {}", total, parts.map(({ count, words }) => `${count} ${words}`).join(", "));
   let left = 0;
   const bar = parts.map(({ kind, count }) => {
     const part = svg("rect", { class: kind, x: left, width: count, height: 1 });
@@ -113,20 +124,25 @@ export function faults(counts) {
   });
   return [
     h("h2", t("Whose fault, over the last hour")),
-    drawing("shares", t("{} call(s): {}", total, parts.map(({ count, words }) => `${count} ${words}`).join(", ")), total || 1, 1, bar),
-    h("ul", { class: "legend" }, parts.map(({ kind, count, words }) => h("li", { class: kind }, h("b", count), ` ${words}`))),
+    drawing("shares", label, total || 1, 1, bar),
+    h("ul", { class: "legend" }, parts.map(({ kind, count, words }) => (
+      h("li", { class: kind }, h("b", count), ` ${words}`)))),
   ];
 }
 
 function drawing(kind, label, width, height, ...children) {
-  return svg("svg", { class: kind, viewBox: `0 0 ${width} ${height}`, height, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...children);
+  const viewBox = `0 0 ${width} ${height}`;
+  return svg("svg", {
+    class: kind, viewBox, height, preserveAspectRatio: "none", role: "img", "aria-label": label,
+  }, ...children);
 }
 
 /** When each attempt of a call began and how long it took. */
 export function timeline(attempts, total) {
   const end = Math.max(total, 0.1, ...attempts.map((each) => each.started_ms + each.elapsed_ms));
   return drawing("timeline", t("{} attempt(s) over {}", attempts.length, ms(total)), end, attempts.length * LINE,
-    attempts.map((each, at) => svg("rect", {
-      class: each.code === 0 ? "none" : "downstream", x: each.started_ms, y: at * LINE + 2, width: Math.max(end / 200, each.elapsed_ms), height: LINE - 4,
+    attempts.map(({ code, started_ms, elapsed_ms }, at) => svg("rect", {
+      class: code === 0 ? "none" : "downstream",
+      x: started_ms, y: at * LINE + 2, width: Math.max(end / 200, elapsed_ms), height: LINE - 4,
     })));
 }

@@ -5,7 +5,8 @@ import { t } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** h("a", {href: "#/try", onclick: f}, "Try", ...): attributes, if there are any, and children. What is null or false is left out. */
+/** h("a", {href: "#/try", onclick: f}, "Try", ...): attributes, if there are any, and children. What is null or false
+ * is left out. */
 export function h(tag, ...rest) {
   return filled(document.createElement(tag), rest);
 }
@@ -41,7 +42,8 @@ export function refill(place, shown, children) {
   keepFocus(place, () => fill(place, children()));
 }
 
-/** One child for each item, in this order: that of an item that has not changed stays, and what is typed in one that has. */
+/** One child for each item, in this order: that of an item that has not changed stays, and what is typed in one that
+ * has. */
 export function arrange(place, items, make) {
   const before = new Map([...place.children].map((each) => [each.drawn, each]));
   const children = items.map((item) => {
@@ -50,12 +52,15 @@ export function arrange(place, items, make) {
   });
   keepFocus(place, () => {
     const gone = [...place.children].filter((each) => !children.includes(each));
-    const typed = gone.flatMap((each) => [...each.querySelectorAll("input")]).filter((each) => each.value !== each.defaultValue);
+    const inputs = gone.flatMap((each) => [...each.querySelectorAll("input")]);
+    const typed = inputs.filter((input) => input.value !== input.defaultValue);
     const ignore = (event) => event.stopPropagation();
     place.addEventListener("change", ignore, true); // what is half typed is not sent because it is drawn anew
     gone.forEach((each) => each.remove());
     place.removeEventListener("change", ignore, true);
-    children.forEach((child, at) => { if (place.children[at] !== child) place.insertBefore(child, place.children[at]); });
+    children.forEach((child, at) => {
+      if (place.children[at] !== child) place.insertBefore(child, place.children[at]);
+    });
     for (const { id, value } of typed) if (document.getElementById(id)) document.getElementById(id).value = value;
   });
 }
@@ -97,7 +102,9 @@ export function away({ answer }) {
 
 /** Where a failure's `error.docs` leads, as this page's address has it. */
 export function docs(code) {
-  return h("a", { href: `${BASE}/docs/errors#${code}`, target: "_blank", rel: "noopener", "aria-label": t("What to do about {}", code) }, t("What to do"));
+  const label = t("What to do about {}", code);
+  const href = `${BASE}/docs/errors#${code}`;
+  return h("a", { href, target: "_blank", rel: "noopener", "aria-label": label }, t("What to do"));
 }
 
 /** Tell who cannot see the page. */
@@ -170,7 +177,7 @@ export function table(headings, rows) {
 }
 
 export function row(headings, cells) {
-  return h("tr", cells.map((each, at) => h("td", { "data-heading": headings[at] }, each === "" ? "–" : each ?? "–")));
+  return h("tr", cells.map((cell, at) => h("td", { "data-heading": headings[at] }, cell === "" ? "–" : cell ?? "–")));
 }
 
 export function state(words, kind) {

@@ -12,7 +12,8 @@ export function formOf(params, upload) {
   const json = h("textarea", { id: "as-json", "aria-label": t("Parameters as JSON"), rows: 12, spellcheck: "false" });
   const place = h("div");
   const toggle = button(t("As JSON"), turn, { id: "toggle-json" });
-  const element = h("div", Object.keys(params).length ? [place, h("p", toggle)] : quiet(t("It takes no parameters.")), problemPlace(""));
+  const content = Object.keys(params).length ? [place, h("p", toggle)] : quiet(t("It takes no parameters."));
+  const element = h("div", content, problemPlace(""));
   let whole;
   let isJson = false;
   function set(given) {
@@ -62,8 +63,8 @@ export function formOf(params, upload) {
 function part(path, rules, context, given) {
   if (isFile(path, rules, context)) return filePart(path, rules, context, given);
   if (rules.type === "object" && rules.properties) return objectPart(path, rules, context, given);
-  if (rules.type === "array" && rules.items && !rules.items.oneOf && !rules.items.anyOf) return listPart(path, rules, context, given);
-  return scalarPart(path, rules, given);
+  const isList = rules.type === "array" && rules.items && !rules.items.oneOf && !rules.items.anyOf;
+  return isList ? listPart(path, rules, context, given) : scalarPart(path, rules, given);
 }
 
 function isFile(path, rules, { upload }) {
@@ -75,14 +76,17 @@ function isFile(path, rules, { upload }) {
 function objectPart(path, rules, context, given) {
   const parts = Object.entries(rules.properties).map(([name, each]) => {
     const needed = each.required === true || (Array.isArray(rules.required) && rules.required.includes(name));
-    return [name, part(path ? `${path}.${name}` : name, { ...each, needed }, context, given === PRESET ? PRESET : given?.[name])];
+    const value = given === PRESET ? PRESET : given?.[name];
+    return [name, part(path ? `${path}.${name}` : name, { ...each, needed }, context, value)];
   });
-  const unknown = Object.entries(isObject(given) ? given : {}).filter(([name]) => !Object.hasOwn(rules.properties, name));
+  const unknown = Object.entries(isObject(given) ? given : {})
+    .filter(([name]) => !Object.hasOwn(rules.properties, name));
   const fields = parts.map(([, each]) => each.element);
   return {
     element: path ? group(path, rules, fields) : h("div", fields),
     get() {
-      const values = [...parts.map(([name, each]) => [name, each.get()]), ...unknown].filter(([, value]) => value !== undefined);
+      const values = [...parts.map(([name, each]) => [name, each.get()]), ...unknown]
+        .filter(([, value]) => value !== undefined);
       return values.length || rules.needed ? Object.fromEntries(values) : undefined;
     },
   };
@@ -100,7 +104,9 @@ function listPart(path, rules, context, given) {
   function add(value) {
     const each = part(`${path}.${parts.length}`, { ...rules.items, needed: true }, context, value);
     parts.push(each);
-    list.append(h("div", { class: "item" }, each.element, button(t("Remove"), () => remove(each), { "aria-label": t("Remove item {} of {}", parts.length, name) })));
+    const label = t("Remove item {} of {}", parts.length, name);
+    const remover = button(t("Remove"), () => remove(each), { "aria-label": label });
+    list.append(h("div", { class: "item" }, each.element, remover));
   }
   function remove(gone) {
     const values = parts.filter((each) => each !== gone).map((each) => each.get());
@@ -118,20 +124,25 @@ function listPart(path, rules, context, given) {
   };
 }
 
-/** A file is its base64, with its name and type where the service wants them. What is given is from JSON, or as it was sent before. */
+/** A file is its base64, with its name and type where the service wants them. What is given is from JSON, or as it was
+ * sent before. */
 function filePart(path, rules, context, given) {
   let value = given === PRESET ? undefined : given;
   const { files } = context;
   const input = h("input", {
-    ...attributes(path, rules), type: "file", required: rules.needed && value === undefined, onchange: () => { context.reading = Promise.all([context.reading, read()]); },
+    ...attributes(path, rules), type: "file", required: rules.needed && value === undefined,
+    onchange: () => { context.reading = Promise.all([context.reading, read()]); },
   });
   async function read() {
     const [file] = input.files;
     files[path] = file;
-    value = file && await base64Of(file);
+    const base64 = file && await base64Of(file);
+    value = base64;
     if (files[path] !== file) return; // another was chosen meanwhile
     if (!file) delete files[path];
-    else if (rules.type !== "string") value = { filename: file.name, content_type: file.type || "application/octet-stream", base64: value };
+    else if (rules.type !== "string") {
+      value = { filename: file.name, content_type: file.type || "application/octet-stream", base64 };
+    }
     changed(input);
   }
   return { element: line(path, { ...rules, type: "file" }, input), get: () => value };
@@ -173,40 +184,48 @@ function control(path, rules, value) {
   const shared = attributes(path, rules);
   const choices = rules.enum || (rules.type === "boolean" && [true, false]);
   if (choices) {
-    const options = choices.map(text);
-    return h("select", shared, (rules.needed && value ? options : ["", ...options]).map((each) => h("option", { value: each, selected: each === value }, each || t("(not given)"))));
+    const options = rules.needed && value ? choices.map(text) : ["", ...choices.map(text)];
+    return h("select", shared, options.map((choice) => (
+      h("option", { value: choice, selected: choice === value }, choice || t("(not given)")))));
   }
   const isLine = rules.type === "string" && !rules.format; // or several: an input would take their ends away
   if (isLine || rules.type === "object" || rules.type === "array") {
     const placeholder = { array: "[…]", object: "{…}" }[rules.type];
-    return h("textarea", { ...shared, rows: isLine ? 1 : 4, spellcheck: "false", placeholder, minlength: rules.minLength, maxlength: rules.maxLength }, value);
+    return h("textarea", {
+      ...shared, rows: isLine ? 1 : 4, spellcheck: "false", placeholder,
+      minlength: rules.minLength, maxlength: rules.maxLength,
+    }, value);
   }
   const number = rules.type === "integer" || rules.type === "number";
   return h("input", {
-    ...shared, value, autocomplete: "off", type: number ? "number" : "text", min: rules.minimum, max: rules.maximum, step: rules.type === "integer" ? 1 : "any",
+    ...shared, value, autocomplete: "off", type: number ? "number" : "text",
+    min: rules.minimum, max: rules.maximum, step: rules.type === "integer" ? 1 : "any",
   });
 }
 
 function attributes(path, rules) {
-  return { id: `param-${path}`, name: path, required: rules.needed, "aria-describedby": `param-${path}-hint param-${path}-error` };
+  const id = `param-${path}`;
+  return { id, name: path, required: rules.needed, "aria-describedby": `${id}-hint ${id}-error` };
 }
 
-function valueOf(said, { type }) {
-  if (type === "string") return said;
+function valueOf(words, { type }) {
+  if (type === "string") return words;
   try {
-    return JSON.parse(said);
+    return JSON.parse(words);
   } catch (error) {
     if (type) throw error;
-    return said; // of several shapes the text may be one
+    return words; // of several shapes the text may be one
   }
 }
 
 function line(path, rules, control) {
-  return h("div", { class: "field" }, h("label", { for: control.id }, title(path, rules)), control, hint(path, rules), problemPlace(path));
+  return h("div", { class: "field" },
+    h("label", { for: control.id }, title(path, rules)), control, hint(path, rules), problemPlace(path));
 }
 
 function group(path, rules, ...children) {
-  return h("fieldset", { "aria-describedby": `param-${path}-error` }, h("legend", title(path, rules)), hint(path, rules), children, problemPlace(path));
+  return h("fieldset", { "aria-describedby": `param-${path}-error` },
+    h("legend", title(path, rules)), hint(path, rules), children, problemPlace(path));
 }
 
 function nameOf(path) {
@@ -215,12 +234,16 @@ function nameOf(path) {
 
 function title(path, rules) {
   const name = nameOf(path);
-  return [/^\d+$/.test(name) ? t("item {}", Number(name) + 1) : name, rules.needed && h("span", { class: "quiet" }, t(" (required)"))];
+  const words = /^\d+$/.test(name) ? t("item {}", Number(name) + 1) : name;
+  return [words, rules.needed && h("span", { class: "quiet" }, t(" (required)"))];
 }
 
 function hint(path, rules) {
-  const hints = [rules.description, kinds(rules), "minimum" in rules && t("at least {}", rules.minimum), "maximum" in rules && t("at most {}", rules.maximum),
-    rules.pattern && t("like {}", rules.pattern), rules.format, "example" in rules && t("such as {}", text(rules.example))];
+  const hints = [
+    rules.description, kinds(rules),
+    "minimum" in rules && t("at least {}", rules.minimum), "maximum" in rules && t("at most {}", rules.maximum),
+    rules.pattern && t("like {}", rules.pattern), rules.format,
+    "example" in rules && t("such as {}", text(rules.example))];
   return h("p", { class: "quiet", id: `param-${path}-hint` }, hints.filter(Boolean).join(" · "));
 }
 
@@ -235,8 +258,8 @@ function problemPlace(path) {
 /** {"a": {"b": ["Wrong."]}} as [["a.b", "Wrong."]]. */
 function flat(problems, path = "") {
   if (Array.isArray(problems)) return problems.flatMap((each) => flat(each, path));
-  if (isObject(problems)) return Object.entries(problems).flatMap(([name, each]) => flat(each, path ? `${path}.${name}` : name));
-  return [[path, problems]];
+  if (!isObject(problems)) return [[path, problems]];
+  return Object.entries(problems).flatMap(([name, each]) => flat(each, path ? `${path}.${name}` : name));
 }
 
 function isObject(value) {

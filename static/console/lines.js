@@ -1,39 +1,50 @@
-// A call as lines to paste into a shell, or a file of Python or of node (.mjs): with a login's token, or signed as an app.
+// A call as lines to paste into a shell, or a file of Python or of node (.mjs): with a login's token, or signed as an
+// app.
 
 import { API } from "./api.js";
+import { text } from "./dom.js";
 
 const BOUNDARY = "postern-4f1c9a60b7d2"; // of the form that a shell makes
 
 /** By its name what makes lines of content(call), and whether an app sends it. */
 export const LANGUAGES = { curl, Python: python, JavaScript: javascript };
 
-/** {target, headers} and one of json, form and file of {path, params, headers, files, raw}; raw is {file, field}: a streamed form's,
- * or without a field the body itself. Beside it the parameters stand in the target. */
+/** {target, headers} and one of json, form and file of {path, params, headers, files, raw}; raw is {file, field}: a
+ * streamed form's, or without a field the body itself. Beside it the parameters stand in the target. */
 export function content({ path, params, headers, files, raw }) {
-  const texts = Object.entries(params).map(([name, value]) => [name, files[name] ?? (typeof value === "string" ? value : JSON.stringify(value))]);
+  const texts = Object.entries(params).map(([name, value]) => [name, files[name] ?? text(value)]);
   const query = raw && texts.length ? `?${new URLSearchParams(texts)}` : "";
-  const own = (type, body) => ({ target: API + path + query, headers: { ...headers, ...(type && { "Content-Type": type }) }, ...body });
+  const own = (type, body) => (
+    { target: API + path + query, headers: { ...headers, ...(type && { "Content-Type": type }) }, ...body });
   if (raw?.field) return own(null, { form: [[raw.field, raw.file]] });
   if (raw) return own(typeOf(raw.file), raw);
   return Object.keys(files).length ? own(null, { form: texts }) : own("application/json", { json: params });
 }
 
 function curl({ target, headers, form, file, json }, asApp) {
-  const said = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
-  const text = quoted(JSON.stringify(json) ?? "");
+  const options = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
+  const payload = quoted(JSON.stringify(json) ?? "");
   if (!asApp) {
-    const body = form ? form.map(([name, value]) => (isFile(value)
-      ? `-F ${quoted(`${name}=@"${value.name.replace(/["\\]/g, "\\$&")}";type=${typeOf(value)}`)}` : `--form-string ${quoted(`${name}=${value}`)}`))
-      : [file ? `--data-binary ${quoted(`@${file.name}`)}` : `-d ${text}`];
-    return [`curl -s ${quoted(location.origin + target)}`, '-H "Authorization: Bearer $TOKEN"', ...said, ...body].join(" \\\n  ");
+    const body = form?.map(curlPart) ?? [file ? `--data-binary ${quoted(`@${file.name}`)}` : `-d ${payload}`];
+    const url = quoted(location.origin + target);
+    return [`curl -s ${url}`, '-H "Authorization: Bearer $TOKEN"', ...options, ...body].join(" \\\n  ");
   }
-  if (form) said.push(`-H 'Content-Type: multipart/form-data; boundary=${BOUNDARY}'`);
-  return `${file ? `BODY=${quoted(file.name)}` : `BODY=$(mktemp)\n${form ? shellForm(form) : `printf %s ${text}`} > "$BODY"`}
+  if (form) options.push(`-H 'Content-Type: multipart/form-data; boundary=${BOUNDARY}'`);
+  const body = form ? shellForm(form) : `printf %s ${payload}`;
+  options.unshift('-H "X-Content-SHA256: $HASH" -H "X-Signature: $SIGNATURE"');
+  const hmac = 'openssl dgst -sha256 -r -hmac "$APP_SECRET"';
+  return `${file ? `BODY=${quoted(file.name)}` : `BODY=$(mktemp)\n${body} > "$BODY"`}
 TARGET=${quoted(target)} TIME=$(date +%s) NONCE=$(openssl rand -hex 16)
 HASH=$(openssl dgst -sha256 -r < "$BODY" | cut -c1-64)
-SIGNATURE=$(printf 'POST\\n%s\\n%s\\n%s\\n%s' "$TARGET" $TIME $NONCE $HASH | openssl dgst -sha256 -r -hmac "$APP_SECRET" | cut -c1-64)
+SIGNATURE=$(printf 'POST\\n%s\\n%s\\n%s\\n%s' "$TARGET" $TIME $NONCE $HASH | ${hmac} | cut -c1-64)
 curl -s "${location.origin}$TARGET" -H "X-App-Id: $APP_ID" -H "X-Timestamp: $TIME" -H "X-Nonce: $NONCE" \\
-  ${['-H "X-Content-SHA256: $HASH" -H "X-Signature: $SIGNATURE"', ...said, '--data-binary "@$BODY"'].join(" \\\n  ")}`;
+  ${[...options, '--data-binary "@$BODY"'].join(" \\\n  ")}`;
+}
+
+function curlPart([name, value]) {
+  if (!isFile(value)) return `--form-string ${quoted(`${name}=${value}`)}`;
+  const filename = value.name.replace(/["\\]/g, "\\$&");
+  return `-F ${quoted(`${name}=@"${filename}";type=${typeOf(value)}`)}`;
 }
 
 /** As it goes over the wire, so that it has a hash. */
@@ -43,7 +54,8 @@ function shellForm(form) {
   const parts = form.map(([name, value]) => {
     const head = `Content-Disposition: form-data; name="${inName(name)}"`;
     if (!isFile(value)) return lines(head, "", value);
-    return `${lines(`${head}; filename="${inName(value.name)}"`, `Content-Type: ${typeOf(value)}`, "")}  cat < ${quoted(value.name)}\n  printf '\\r\\n'\n`;
+    const heads = lines(`${head}; filename="${inName(value.name)}"`, `Content-Type: ${typeOf(value)}`, "");
+    return `${heads}  cat < ${quoted(value.name)}\n  printf '\\r\\n'\n`;
   });
   return `{\n${parts.join("")}  printf '%s\\r\\n' --${BOUNDARY}--\n}`;
 }
@@ -51,9 +63,11 @@ function shellForm(form) {
 function python({ target, headers, form, file, json }, asApp) {
   const open = (each) => `open(${quote(each.name)}, "rb")`;
   const some = (files, f) => `{${pairs(form.filter(([, value]) => isFile(value) === files), f)}}`;
-  const rest = form ? `data=${some(false, quote)},\n    files=${some(true, (each) => `(${quote(each.name)}, ${open(each)}, ${quote(typeOf(each))})`)}`
+  const part = (value) => `(${quote(value.name)}, ${open(value)}, ${quote(typeOf(value))})`;
+  const body = form ? `data=${some(false, quote)},\n    files=${some(true, part)}`
     : file ? `data=${open(file)}.read()` : `json=${literal(json)}`;
-  const said = pairs(Object.entries(headers), quote);
+  const own = pairs(Object.entries(headers), quote);
+  const bearer = `"Authorization": "Bearer " + os.environ["TOKEN"]${own && `, ${own}`}`;
   return `${asApp ? "import hashlib, hmac, os, secrets, time" : "import os"}
 import requests
 ${asApp ? `
@@ -70,20 +84,25 @@ def sign(request):
 ` : ""}
 response = requests.post(
     ${quote(location.origin + target)},
-    headers={${asApp ? `${said}},\n    auth=sign` : `"Authorization": "Bearer " + os.environ["TOKEN"]${said && `, ${said}`}}`},
-    ${rest},
+    headers={${asApp ? `${own}},\n    auth=sign` : `${bearer}}`},
+    ${body},
 )
 print(response.text)`;
 }
 
 function javascript({ target, headers, form, file, json }, asApp) {
   const open = (each) => `new Blob([readFileSync(${quote(each.name)})], { type: ${quote(typeOf(each))} })`;
-  const fields = form?.map(([name, value]) => `form.append(${quote(name)}, ${isFile(value) ? `${open(value)}, ${quote(value.name)}` : quote(value)});\n`);
-  const said = pairs(Object.entries(headers), quote);
-  return `${asApp ? 'import crypto from "node:crypto";\n' : ""}${form || file ? 'import { readFileSync } from "node:fs";\n' : ""}${form ? `const form = new FormData();\n${fields.join("")}` : ""}
+  const part = (value) => (isFile(value) ? `${open(value)}, ${quote(value.name)}` : quote(value));
+  const fields = form?.map(([name, value]) => `form.append(${quote(name)}, ${part(value)});\n`);
+  const own = pairs(Object.entries(headers), quote);
+  const head = [
+    asApp && 'import crypto from "node:crypto";\n',
+    (form || file) && 'import { readFileSync } from "node:fs";\n',
+    form && `const form = new FormData();\n${fields.join("")}`];
+  return `${head.filter(Boolean).join("")}
 const request = new Request(${quote(location.origin + target)}, {
   method: "POST",
-  headers: { ${asApp ? said : `Authorization: \`Bearer \${process.env.TOKEN}\`${said && `, ${said}`}`} },
+  headers: { ${asApp ? own : `Authorization: \`Bearer \${process.env.TOKEN}\`${own && `, ${own}`}`} },
   body: ${form ? "form" : file ? open(file) : `JSON.stringify(${JSON.stringify(json)})`},
 });
 ${asApp ? `const body = Buffer.from(await request.clone().arrayBuffer());

@@ -8,7 +8,11 @@ import { arrange, clock, fill, h, link, moment, ms, quiet, refill, say, searchBo
 import { t } from "./texts.js";
 
 const HEALTH = { up: [t("health up"), "good"], down: [t("health down"), "bad"], unknown: [t("not probed"), "quiet"] };
-const BREAKER = { closed: [t("breaker closed"), "good"], open: [t("breaker open"), "bad"], half_open: [t("breaker half-open"), "quiet"] };
+const BREAKER = {
+  closed: [t("breaker closed"), "good"],
+  open: [t("breaker open"), "bad"],
+  half_open: [t("breaker half-open"), "quiet"],
+};
 
 let before = {};
 
@@ -22,24 +26,33 @@ function drawAll(place, { services, catalog, faults: counts }, title) {
   tellChanges(services);
   if (!place.querySelector("#services")) {
     fill(place, h("h1", title), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": t("Faults") }),
-      h("h2", t("Each service")), quiet(t("Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes.")),
-      searchBox(t("Search services"), () => seek(place)), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
+      h("h2", t("Each service")),
+      quiet(t("Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes.")),
+      searchBox(t("Search services"), () => seek(place)), h("p", { class: "quiet", id: "count" }),
+      h("ul", { id: "services" }));
   }
   refill(place.querySelector("#catalog"), catalog, () => [
-    quiet(t("Catalog {} since {}.", h("code", catalog.version), moment(catalog.taken_at)), " ", link(["catalog"], t("More"), { id: "to-catalog" })), refused(catalog)]);
+    quiet(t("Catalog {} since {}.", h("code", catalog.version), moment(catalog.taken_at)), " ",
+      link(["catalog"], t("More"), { id: "to-catalog" })),
+    refused(catalog)]);
   refill(place.querySelector("#faults"), counts, () => faults(counts));
   arrange(place.querySelector("#services"), services.toSorted(worse), card);
   seek(place);
 }
 
 async function drawOne(place, { services }, name) {
-  const [known, calls] = await Promise.all([get("/services"), get(`/calls?limit=20&service=${encodeURIComponent(name)}`)]);
+  const lastCallsOf = `/calls?limit=20&service=${encodeURIComponent(name)}`;
+  const [{ items }, calls] = await Promise.all([get("/services"), get(lastCallsOf)]);
   const service = services.find((each) => each.name === name);
-  const { methods, proxy } = known.items.find((each) => each.name === name) || { methods: [], proxy: [] };
-  refill(place, [service, methods, proxy, calls], () => (!service ? [h("h1", t("No such service")), h("p", t("The catalog has no {}, or you may not call it.", name))] : [
+  const { methods, proxy } = items.find((each) => each.name === name) || { methods: [], proxy: [] };
+  const missing = () => [
+    h("h1", t("No such service")), h("p", t("The catalog has no {}, or you may not call it.", name))];
+  refill(place, [service, methods, proxy, calls], () => (!service ? missing() : [
     h("h1", name), states(service), hour(name, service.minutes), facts(service),
     h("h2", t("Methods")),
-    h("ul", { class: "names" }, methods.map((each) => h("li", link(["try", name, each.name], each.name, { id: `method-${each.name}` }), ` ${each.summary ?? ""}`))),
+    h("ul", { class: "names" }, methods.map((method) => (
+      h("li", link(["try", name, method.name], method.name, { id: `method-${method.name}` }),
+        ` ${method.summary ?? ""}`)))),
     proxy.length > 0 && quiet(t("Passed on as they are: {}", proxy.join(", "))),
     lastCalls(calls.items, calls.total, { service: name })]));
 }
@@ -50,7 +63,8 @@ function isInTrouble(service) {
 
 /** Down or shut first, then by the share of failed calls, then those that are called. */
 function worse(one, other) {
-  return isInTrouble(other) - isInTrouble(one) || other.failed - one.failed || (other.minutes.length > 0) - (one.minutes.length > 0);
+  return isInTrouble(other) - isInTrouble(one) || other.failed - one.failed
+    || (other.minutes.length > 0) - (one.minutes.length > 0);
 }
 
 function seek(place) {
@@ -84,7 +98,8 @@ function facts({ rate, p50_ms, p99_ms, calls, failed }) {
 }
 
 function tellChanges(services) {
-  const now = Object.fromEntries(services.map((each) => [each.name, t("{}: {}, {}", each.name, HEALTH[each.health][0], BREAKER[each.breaker][0])]));
+  const now = Object.fromEntries(services.map(({ name, health, breaker }) => (
+    [name, t("{}: {}, {}", name, HEALTH[health][0], BREAKER[breaker][0])])));
   const changed = Object.keys(now).filter((name) => before[name] && before[name] !== now[name]);
   if (changed.length) say(`${clock(Date.now())}: ${changed.map((name) => now[name]).join("; ")}`);
   before = now;

@@ -6,9 +6,11 @@ const table = isChinese ? await import("./zh.js").then((all) => all.default, () 
 
 if (isChinese) document.documentElement.lang = "zh-CN";
 
-/** The text with its values where {} stands; "{} call(s)" is one call or two calls. With an element among them it is a list of children. */
+/** The text with its values where {} stands; "{} call(s)" is one call or two calls. With an element among them it is
+ * a list of children. */
 export function t(text, ...values) {
   const pieces = (table[text] ?? text).split("{}").flatMap((each, at) => (at ? [values[at - 1], each] : [each]));
   if (values.some((each) => each instanceof Node)) return pieces;
-  return pieces.join("").replace(/\b(\d+) (\w+)\(s\)/g, (_, count, word) => `${count} ${word}${count === "1" ? "" : "s"}`);
+  const counted = (_, count, word) => `${count} ${word}${count === "1" ? "" : "s"}`;
+  return pieces.join("").replace(/\b(\d+) (\w+)\(s\)/g, counted);
 }

@@ -2,13 +2,15 @@
 
 import { get, send, user } from "./api.js";
 import { callsOf, course } from "./calls.js";
-import { address, alarm, away, button, clock, docs, english, field, fill, h, labelled, link, ms, pre, quiet, say, searchBox, select } from "./dom.js";
+import { address, alarm, away, button, clock, docs, english, fill, h, labelled } from "./dom.js";
+import { link, ms, pre, quiet, say, searchBox, select } from "./dom.js";
 import { formOf } from "./form.js";
 import { content, LANGUAGES } from "./lines.js";
 import { seek } from "./lists.js";
 import { t } from "./texts.js";
 
-const TOLD = ["X-Attempts", "X-Cache", "X-Fallback", "Idempotency-Replayed", "Server-Timing", "Retry-After", "RateLimit-Remaining"];
+const ANSWER_HEADERS = [
+  "X-Attempts", "X-Cache", "X-Fallback", "Idempotency-Replayed", "Server-Timing", "Retry-After", "RateLimit-Remaining"];
 const MAX_HISTORY = 20;
 const MAX_FOUND = 30; // methods
 const MAX_COLOURED = 200_000; // characters
@@ -36,7 +38,8 @@ export async function draw(place, { rest: [service, method] }) {
   return fill(place,
     h("h1", t("Try a method")), searchBox(t("Search"), search), list,
     h("div", { class: "choice" },
-      chooser(t("Service"), "service", items, chosen, (name) => go(name)), chooser(t("Method"), "method", chosen.methods, one, (name) => go(chosen.name, name))),
+      chooser(t("Service"), "service", items, chosen, (name) => go(name)),
+      chooser(t("Method"), "method", chosen.methods, one, (name) => go(chosen.name, name))),
     h("p", one.summary),
     sectionOf(chosen.name, one).element,
     h("h2", t("What you sent in this tab")), past);
@@ -47,7 +50,8 @@ function go(...names) {
 }
 
 function chooser(label, id, items, chosen, choose) {
-  return labelled(label, select(`choose-${id}`, items.map(({ name }) => name), chosen.name, { onchange: (event) => choose(event.target.value) }));
+  const onchange = ({ target }) => choose(target.value);
+  return labelled(label, select(`choose-${id}`, items.map(({ name }) => name), chosen.name, { onchange }));
 }
 
 /** The one that is there, unless the catalog has changed the method since. */
@@ -87,8 +91,8 @@ function section(service, method) {
 
   function call() {
     const raw = isStreamed && file.files[0] ? { file: file.files[0], field: isForm && part.value } : null;
-    const said = Object.fromEntries(headers.filter((each) => each.value).map((each) => [each.name, each.value]));
-    return content({ path, params: last, headers: said, files: method.upload === "form" ? params.files() : {}, raw });
+    const values = Object.fromEntries(headers.filter((each) => each.value).map((each) => [each.name, each.value]));
+    return content({ path, params: last, headers: values, files: method.upload === "form" ? params.files() : {}, raw });
   }
   function show() {
     try {
@@ -122,14 +126,14 @@ function section(service, method) {
     const live = pre(t("Answer so far"));
     const soFar = [h("h2", t("Answer so far")), live];
     try {
-      const told = await send(call(), asks.signal, (piece) => {
+      const result = await send(call(), asks.signal, (piece) => {
         if (!live.parentNode) fill(answer, soFar);
         live.append(piece);
       });
-      params.complain(told.answer.error?.fields ?? {});
-      fill(answer, shown(told, (next) => { set(next); submit(); }));
-      outcome = told.answer.error?.type ?? `HTTP ${told.status}`;
-      say(succeeded(told) ? t("It succeeded") : t("It failed: {}", told.answer.message));
+      params.complain(result.answer.error?.fields ?? {});
+      fill(answer, shown(result, (next) => { set(next); submit(); }));
+      outcome = result.answer.error?.type ?? `HTTP ${result.status}`;
+      say(succeeded(result) ? t("It succeeded") : t("It failed: {}", result.answer.message));
     } catch (error) {
       outcome = error.name === "AbortError" ? t("Cancelled.") : t("Postern does not answer: {}", error.message);
       fill(answer, alarm(outcome), live.textContent && soFar);
@@ -137,7 +141,8 @@ function section(service, method) {
     sender.disabled = false;
     cancel.hidden = true;
     answer.classList.remove("stale");
-    past.prepend(h("li", button(`${clock(Date.now())} ${name}`, () => again(given), { class: "plain" }), ` ${outcome}`));
+    const repeat = button(`${clock(Date.now())} ${name}`, () => again(given), { class: "plain" });
+    past.prepend(h("li", repeat, ` ${outcome}`));
     return past.children[MAX_HISTORY]?.remove();
   }
   function again(given) {
@@ -147,14 +152,17 @@ function section(service, method) {
   show();
   const element = h("div", { class: "sides" }, form, h("div",
     h("h2", t("The same as")),
-    h("div", { class: "row" }, labelled(t("Language"), language), labelled(t("As"), as), copier(() => lines.textContent)), lines, needs, answer));
+    h("div", { class: "row" },
+      labelled(t("Language"), language), labelled(t("As"), as), copier(() => lines.textContent)),
+    lines, needs, answer));
   return { element, set, params: () => last };
 }
 
 function headerFields({ paginates }) {
   const own = (name, rest) => h("input", { id: `header-${name}`, name, autocomplete: "off", ...rest });
   return [
-    own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: t("seconds") }),
+    own("Idempotency-Key", { maxlength: 255 }),
+    own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: t("seconds") }),
     ...(paginates ? [select("X-Paginate", [["", t("one page")], ["all", t("all")]], "")] : []),
   ];
 }
@@ -164,21 +172,23 @@ function succeeded({ status, answer }) {
   return status < 400 && (typeof answer === "string" || !answer.error);
 }
 
-function shown(told, goOn) {
-  const { status, headers, answer, blob, ms: took } = told;
+function shown(result, goOn) {
+  const { status, headers, answer, blob, ms: took } = result;
   const id = headers.get("X-Request-ID");
-  const more = TOLD.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name)}`);
+  const more = ANSWER_HEADERS.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name)}`);
   const body = typeof answer === "string" ? answer : JSON.stringify(answer, null, 2);
+  const isPlain = body === answer || body.length > MAX_COLOURED;
   const happened = h("div");
   tellCourse(happened, id);
   return [
     h("h2", t("Answer")),
-    h("p", { class: succeeded(told) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)), answer.error && [": ", english(answer.message), " ", docs(answer.code)]),
+    h("p", { class: succeeded(result) ? "good" : "alarm" }, t("HTTP {} after {}", status, ms(took)),
+      answer.error && [": ", english(answer.message), " ", docs(answer.code)]),
     h("p", { class: "states" }, link(["calls", id], t("What happened to this call")), copier(() => body),
       answer.next && button(t("Next page"), () => goOn(answer.next), { id: "next-page" })),
     more.length > 0 && pre(t("Headers of the answer"), more.join("\n")),
     preview(blob || bytesOf(answer.data)),
-    h("details", { open: true }, h("summary", t("Body")), pre(t("Answer"), body === answer || body.length > MAX_COLOURED ? body : coloured(body))),
+    h("details", { open: true }, h("summary", t("Body")), pre(t("Answer"), isPlain ? body : coloured(body))),
     h("details", { open: true }, h("summary", t("What happened")), happened),
   ];
 }
@@ -204,10 +214,12 @@ function bytesOf(data) {
 /** A picture is drawn, not loaded: the page's policy takes pictures from its own files only. */
 function preview(blob) {
   if (!blob) return null;
-  const place = h("p", h("a", { href: URL.createObjectURL(blob), download: "answer" }, t("Save the {} byte(s)", blob.size)));
+  const href = URL.createObjectURL(blob);
+  const place = h("p", h("a", { href, download: "answer" }, t("Save the {} byte(s)", blob.size)));
   if (blob.type.startsWith("image/")) {
     createImageBitmap(blob).then((picture) => {
-      const canvas = h("canvas", { width: picture.width, height: picture.height, role: "img", "aria-label": t("The picture of the answer") });
+      const { width, height } = picture;
+      const canvas = h("canvas", { width, height, role: "img", "aria-label": t("The picture of the answer") });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       place.prepend(canvas);
     }, () => {}); // not a picture that a browser knows
@@ -216,7 +228,8 @@ function preview(blob) {
 }
 
 function coloured(json) {
-  return json.split(TOKEN).map((piece, at, all) => (at % 2 ? h("span", { class: kindOf(piece, all[at + 1]) }, piece) : piece));
+  return json.split(TOKEN).map((piece, at, pieces) => (
+    at % 2 ? h("span", { class: kindOf(piece, pieces[at + 1]) }, piece) : piece));
 }
 
 function kindOf(token, next) {

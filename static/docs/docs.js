@@ -17,8 +17,9 @@ const ui = SwaggerUIBundle({
 
 /** What Authorize asks for: an app's four headers are left out, for nobody signs by hand. */
 function tokensFirst() {
+  const isToken = (definition) => definition.has("bearer") || definition.has("token");
   const show = (original) => (definitions) => original(
-    definitions && definitions.filter((each) => each.has("bearer") || each.has("token")).sortBy((each) => !each.has("bearer")));
+    definitions && definitions.filter(isToken).sortBy((definition) => !definition.has("bearer")));
   return { statePlugins: { auth: { wrapActions: { showDefinitions: show } } } };
 }
 
