@@ -33,12 +33,10 @@ class Sandbox(ServerContext):
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        app_id: str = "sandbox-app",
-        secret: str = "sandbox-secret",  # noqa: S107 - the made-up vendors' own
         expires_in: int = 7200,
         token_overlap: float = 300,
     ) -> None:
-        self._wechat = WeChat(app_id, secret, expires_in, token_overlap)
+        self._wechat = WeChat(expires_in, token_overlap)
         self._amap = Amap()
         self._pay_v2 = WeChatPayV2()
         self._rest = Rest()

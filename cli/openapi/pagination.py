@@ -120,7 +120,7 @@ def _by_fields(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Ke
     more = _first(fields, _MORE, "boolean")
     keys = (
         _by_cursor(fields, params)
-        or _by_last_id(fields, params, items, more)
+        or _by_last_id(params, items, more)
         or _by_url(fields)
         or _by_page(fields, params)
         or _by_offset(fields, params)
@@ -153,9 +153,7 @@ def _says_next(place: str, name: str) -> bool:
     return "next" in place.lower() or _last(place) in ("pagetoken", "continue")
 
 
-def _by_last_id(
-    fields: Mapping[str, Values], params: Mapping[str, Values], items: str, more: str | None
-) -> Keys | None:
+def _by_last_id(params: Mapping[str, Values], items: str, more: str | None) -> Keys | None:
     name = _param(params, (_STARTING_AFTER,))
     if name is None or more is None:
         return None

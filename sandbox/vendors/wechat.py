@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
 
+APP_ID = "sandbox-app"
+APP_SECRET = "sandbox-secret"  # noqa: S105 - the made-up vendor's own
 MAX_TOKENS = 1000
 
 _ERRORS = {
@@ -45,9 +47,7 @@ class _Token:
 class WeChat:
     """`expires_in` and `token_overlap` (how long an older token goes on working) are in seconds."""
 
-    def __init__(self, app_id: str, secret: str, expires_in: int, token_overlap: float) -> None:
-        self.app_id = app_id
-        self.secret = secret
+    def __init__(self, expires_in: int, token_overlap: float) -> None:
         self.expires_in = expires_in
         self.token_overlap = token_overlap
         self.tokens_issued = 0
@@ -80,9 +80,9 @@ class WeChat:
             return _error(43001)
         if request.first("grant_type") != "client_credential":
             return _error(40002)
-        if app_id != self.app_id:
+        if app_id != APP_ID:
             return _error(40013 if app_id else 41002)
-        if secret != self.secret:
+        if secret != APP_SECRET:
             return _error(40125 if secret else 41004)
         return _answer({"access_token": self._new_token(), "expires_in": self.expires_in})
 

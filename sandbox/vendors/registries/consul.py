@@ -20,8 +20,8 @@ FIRST_INDEX = 100  # an index that a store which has been in use might have
 class Consul(TextStore):
     """`url("KEY")` is what CATALOG says. With a `token`, others are answered 403."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, token: str = "") -> None:
-        super().__init__(host, port)
+    def __init__(self, port: int = 0, *, token: str = "") -> None:
+        super().__init__(port)
         self._token = token
         self._turned_back_by = 0
         self._services = Services()
@@ -53,9 +53,9 @@ class Consul(TextStore):
     def index(self) -> int:
         return FIRST_INDEX + self._changes - self._turned_back_by
 
-    def turn_back(self, by: int = FIRST_INDEX) -> None:
+    def turn_back(self) -> None:
         """The index goes backwards, as after a restore from a snapshot; no query is woken."""
-        self._turned_back_by += by
+        self._turned_back_by += FIRST_INDEX
 
     def handle(self, request: Request) -> Reply:
         if not request.path.startswith((PREFIX, HEALTH, NAMES, "/v1/agent/")):

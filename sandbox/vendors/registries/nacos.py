@@ -29,15 +29,9 @@ class Nacos(TextStore):
     """
 
     def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        username: str = "",
-        password: str = "",
-        listener: bool = True,
+        self, port: int = 0, *, username: str = "", password: str = "", listener: bool = True
     ) -> None:
-        super().__init__(host, port)
+        super().__init__(port)
         self._user = (username, password)
         self._listener = listener
         self._tokens: set[str] = set()

@@ -19,14 +19,14 @@ class TextStore(ServerContext, ABC):
     Port 0 takes a free one and keeps it. Faults are those of `sandbox.faults`, by path.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.faults = FaultBook()
         self._ledger = Ledger()
         self._texts: dict[str, bytes] = {}
         self._change = threading.Condition()
         self._changes = 0
         self._stopped = False
-        self._server = Server(host, port, self._serve)
+        self._server = Server("127.0.0.1", port, self._serve)
 
     def start(self) -> Self:
         self._stopped = False
