@@ -19,7 +19,7 @@ from flask import Flask, Response, g, request
 from api.context import AppState
 from api.errors import BrokenBody, CallerSignatureInvalid, MethodNotAllowed, RangeNotSatisfiable
 from api.http.forwarded import address_of
-from api.http.responses import JsonResponse, build_envelope
+from api.http.responses import HeaderPairs, JsonResponse, build_envelope, set_headers
 from api.http.security import CSP_HEADER, CSP_NOTHING, SECURITY_HEADERS
 from gateway.bodies import dump_json
 from gateway.errors import (
@@ -55,44 +55,49 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
     :param data: the data that there is nevertheless; only a partial failure has any.
     """
     g.code = error.code
-    body = dump_json(
-        build_envelope(
-            g.request_id,
-            data,
-            error.code,
-            error.message,
-            describe_error(error, request.root_path),
-        )
-    )
-    response = JsonResponse(body, status_of(error))
+    description = describe_error(error, request.root_path)
+    envelope = build_envelope(g.request_id, data, error.code, error.message, description)
+    status = status_of(error)
+    response = JsonResponse(dump_json(envelope), status)
+    set_headers(response.headers, _headers_of(error, status))
+    return response
+
+
+def _headers_of(error: GatewayError, status: int) -> HeaderPairs:
+    headers = _retry_headers(error)
+    if isinstance(error, MethodNotAllowed):
+        headers.append(("Allow", error.allow))
+    if request.path.startswith(PROXY_PREFIX):
+        headers.append(("X-Postern-Error", error.type))  # or it might be the vendor who says so
+    if error.unsafe_to_repeat:
+        # Or OpenAI's and Anthropic's SDKs send it up to three times.
+        headers.append(("X-Should-Retry", "false"))
+    if isinstance(error, BrokenBody):
+        headers.append(("Connection", "close"))
+    if isinstance(error, RangeNotSatisfiable):
+        headers.append(("Content-Range", f"bytes */{error.size}"))
+    if status == 401:
+        headers.append(("WWW-Authenticate", "Bearer"))  # RFC 9110, 11.6.1
+    return headers
+
+
+def _retry_headers(error: GatewayError) -> HeaderPairs:
     wait = error.retry_after
     if wait is None and isinstance(
         error, QuotaExceeded | VendorCircuitOpen | VendorUnhealthy | Unavailable
     ):
         wait = 1.0  # a vendor need not say when it can be asked again, nor a disk when it has space
-    if wait is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    if wait is None:
+        return []
+    seconds = str(max(1, math.ceil(wait)))
+    headers = [("Retry-After", seconds)]
     if isinstance(error, RateLimited) and error.limit is not None:
-        limits = {
-            "Limit": str(error.limit),
-            "Remaining": "0",
-            "Reset": response.headers["Retry-After"],
-        }
-        response.headers.update({f"RateLimit-{name}": text for name, text in limits.items()})
-    if isinstance(error, MethodNotAllowed):
-        response.headers["Allow"] = error.allow
-    if request.path.startswith(PROXY_PREFIX):
-        response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
-    if error.unsafe_to_repeat:
-        # Or OpenAI's and Anthropic's SDKs send it up to three times.
-        response.headers["X-Should-Retry"] = "false"
-    if isinstance(error, BrokenBody):
-        response.headers["Connection"] = "close"
-    if isinstance(error, RangeNotSatisfiable):
-        response.headers["Content-Range"] = f"bytes */{error.size}"
-    if response.status_code == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
-    return response
+        headers += [
+            ("RateLimit-Limit", str(error.limit)),
+            ("RateLimit-Remaining", "0"),
+            ("RateLimit-Reset", seconds),
+        ]
+    return headers
 
 
 def status_of(error: GatewayError) -> int:
@@ -184,8 +189,6 @@ def render_error_response(
         ("Connection", "close"),
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
-    ]
-    headers += [
         ("X-Request-ID", request_id),
         ("X-Postern-Error", failure.type),
         *SECURITY_HEADERS,
@@ -193,8 +196,6 @@ def render_error_response(
     ]
     if state.settings.cors_origins:
         headers.append(("Vary", "Origin"))
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    return (
-        "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode()
-        + body
-    )
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -174,50 +174,44 @@ RESPONSES = {
 }
 
 
+_STATE_SCHEMA = success({"type": "object", "additionalProperties": {"type": "string"}})
+_STATE = {"application/json": {"schema": _STATE_SCHEMA}}
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_TO_EVERYBODY = "Open to everybody, without a token."
+
+
 def plain_paths(failures: Failures) -> dict[str, Any]:
     """Return the operations that are no resource's: probes and metrics, open to some or all without
     a token.
     """
-
-    def get(
-        name: str,
-        summary: str,
-        kinds: set[tuple[int, int]],
-        content: dict[str, Any],
-        audience: str = "everybody, without a token",
-    ) -> dict[str, Any]:
-        responses = {
-            "200": {"description": "As it is now.", "content": content},
-            **failures.responses(kinds),
-        }
-        operation = {
-            "operationId": name,
-            "summary": summary,
-            "description": f"Open to {audience}.",
-            "tags": ["state"],
-            "security": [],
-            "responses": responses,
-        }
-        return {"get": operation}
-
-    state = {
-        "application/json": {
-            "schema": success({"type": "object", "additionalProperties": {"type": "string"}})
-        }
-    }
-    text = {"text/plain": {"schema": {"type": "string"}}}
+    healthz = _state_operation("healthz", "The process answers", _TO_EVERYBODY, _STATE)
+    readyz = _state_operation("readyz", "It has database, cache and catalog", _TO_EVERYBODY, _STATE)
+    metrics = _state_operation(
+        "metrics",
+        "What all workers counted, for Prometheus",
+        "Open to loopback and the networks of METRICS_ALLOW.",
+        _TEXT,
+    )
+    healthz["responses"] |= failures.responses({(400, -3001)})
+    readyz["responses"] |= failures.responses({(400, -3001), (503, -5001)})
+    metrics["responses"] |= failures.responses({(400, -3001), (403, -2004)})
     return {
-        "/healthz": get("healthz", "The process answers", {(400, -3001)}, state),
-        "/readyz": get(
-            "readyz", "It has database, cache and catalog", {(400, -3001), (503, -5001)}, state
-        ),
-        "/metrics": get(
-            "metrics",
-            "What all workers counted, for Prometheus",
-            {(400, -3001), (403, -2004)},
-            text,
-            "loopback and the networks of METRICS_ALLOW",
-        ),
+        "/healthz": {"get": healthz},
+        "/readyz": {"get": readyz},
+        "/metrics": {"get": metrics},
+    }
+
+
+def _state_operation(
+    name: str, summary: str, description: str, content: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "tags": ["state"],
+        "security": [],
+        "responses": {"200": {"description": "As it is now.", "content": content}},
     }
 
 

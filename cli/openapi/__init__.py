@@ -48,16 +48,12 @@ def import_spec(
     :raises SpecError: nothing can be imported; says why.
     """
     spec = read_spec(text, path)
-    info = spec.at("info")
-    name = name or snake(str(info.get("title", ""))) or "service"
+    name = name or snake(str(spec.at("info").get("title", ""))) or "service"
     operations = Operations(spec, tags)
-    selected = operations.selected
-    servers = Servers(
-        spec, ((operation.item, operation.values) for operation in selected), base_url
-    )
-    credentials = read_credentials(
-        spec, [operation.values for operation in selected], name, servers.base_url
-    )
+    selected = [(operation.item, operation.values) for operation in operations.selected]
+    servers = Servers(spec, selected, base_url)
+    values = [values for _, values in selected]
+    credentials = read_credentials(spec, values, name, servers.base_url)
     host_params = servers.params()
     methods = operations.methods(servers, credentials.names | host_params.keys())
     if not methods:
@@ -70,7 +66,7 @@ def import_spec(
     service.update(credentials.settings)
     service["methods"] = methods
     head = [
-        _summary(info, tags, operations, methods),
+        _summary(operations, tags, methods),
         *_advice(credentials.settings, methods),
         *_losses(operations),
     ]
@@ -102,11 +98,9 @@ def _omissions(operations: Operations) -> Iterator[str]:
 
 
 def _summary(
-    info: Mapping[str, Any],
-    tags: Collection[str],
-    operations: Operations,
-    methods: Mapping[str, Commented],
+    operations: Operations, tags: Collection[str], methods: Mapping[str, Commented]
 ) -> str:
+    info = operations.spec.at("info")
     title = info.get("title", "an API without a title")
     title = one_line(f"{title}, version {info.get('version', '?')}", MAX_TITLE_CHARACTERS)
     with_notes = sum(bool(method.notes) or has_notes_inside(method) for method in methods.values())
