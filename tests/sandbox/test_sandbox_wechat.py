@@ -97,12 +97,6 @@ def test_a_token_past_its_time_gets_42001(serving: Any) -> None:
     assert send(call, fetch(call))["errcode"] == 42001
 
 
-def test_other_credentials_can_be_given_to_the_constructor(serving: Any) -> None:
-    call = serving(app_id="mine", secret="hush")
-    query = "grant_type=client_credential&appid=mine&secret=hush"
-    assert "access_token" in call(f"/cgi-bin/token?{query}").json
-
-
 def test_revoked_tokens_get_40001_though_their_time_is_not_over(box: Sandbox, call: Call) -> None:
     token = fetch(call)
     box.revoke_tokens()

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
-from api.http import cache
+from gateway.stores import Generations
 from models import IdempotencyKey
 from tests.e2e.live import wait_for
 from tests.postgres_proxy import LossyProxy
@@ -261,7 +261,7 @@ def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(
 
 @pytest.mark.parametrize(
     ("place", "done"),
-    [((cache, "_end_generations"), True), ((IdempotencyKey, "store"), False)],
+    [((Generations, "end"), True), ((IdempotencyKey, "store"), False)],
 )
 def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
     app, tokens, users, product, place, done
