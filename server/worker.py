@@ -186,7 +186,6 @@ class Worker(GeventWorker):
             return False
         request = self._heads.parse(head, environ.copy(), trusted=trusted)
         request.environ["wsgi.input"] = open_body(connection, request)
-        self.nr += 1
         response = Response(connection.send, request, ends=not self.alive)
         self._run(request, response)
         if not response.ends:

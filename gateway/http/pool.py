@@ -14,21 +14,18 @@ from urllib.parse import urlsplit
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock, Pause
 from gateway.errors import (
-    ConnectFailed,
     ConnectTimeout,
-    OutOfResources,
     ProxyFailed,
     ReadTimeout,
 )
 from gateway.http.connect.connection import Connection
-from gateway.http.connect.connector import Connector
+from gateway.http.connect.connector import Connector, not_sent
 from gateway.http.connect.tunnel import proxy_error
 from gateway.http.idle_connections import IdleConnections
 from gateway.http.response.head import Headers
 from gateway.http.response.parser import ResponseParser, StreamingResponseParser
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.http_messages import HttpRequest, HttpResponse
-from gateway.system import is_exhaustion
 
 PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
 #: One TLS record: of a first send that failed, the other side can have read nothing.
@@ -146,7 +143,7 @@ class ConnectionPool:
             except OSError as error:
                 connection.close()
                 if not connection.use_count:
-                    raise _not_sent(error) from error
+                    raise not_sent(error) from error
                 # It went stale in the pool; nothing was lost but this connection.
             except BaseException:
                 connection.close()
@@ -201,9 +198,3 @@ class ConnectionPool:
     def _check_proxy(self, status: int) -> None:
         if self._proxy and status == PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(status, self._proxy)
-
-
-def _not_sent(error: OSError) -> ConnectFailed | OutOfResources:
-    """Return what it means that the kernel took no byte of the request."""
-    kind = OutOfResources if is_exhaustion(error) else ConnectFailed
-    return kind(detail=f"{type(error).__name__}: {error}")

@@ -77,8 +77,7 @@ class Connector:
         except TimeoutError as error:
             raise ConnectTimeout(detail=str(error)) from error
         except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
-            kind = OutOfResources if is_exhaustion(error) else ConnectFailed
-            raise kind(detail=f"{type(error).__name__}: {error}") from error
+            raise not_sent(error) from error
 
     def _addresses(self, timeout: float) -> list[Address]:
         """Return the addresses to connect to: the host's, or its proxy's."""
@@ -145,6 +144,12 @@ class Connector:
             wrapped.close()
             raise
         return connection
+
+
+def not_sent(error: OSError | MemoryError) -> ConnectFailed | OutOfResources:
+    """Return what it means that no byte of a request could be sent."""
+    kind = OutOfResources if is_exhaustion(error) else ConnectFailed
+    return kind(detail=f"{type(error).__name__}: {error}")
 
 
 def host_and_port(url: str) -> tuple[str, int]:
