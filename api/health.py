@@ -36,6 +36,10 @@ def readyz() -> Response:
         raise NotReady(fields={"server": ["stopping"]})
     if problem := database_problem():
         raise NotReady(fields={"database": [problem]})
+    try:
+        secrets = secrets_problem()
+    except SQLAlchemyError as error:  # it may have gone meanwhile, or the apps are locked
+        raise NotReady(fields={"database": [type(error).__name__]}) from error
     cache = "ok"
     if not store_answers(app_state().store):
         cache = "away"
@@ -44,7 +48,7 @@ def readyz() -> Response:
     catalog = str(app_state().gateway.catalog_state)
     files = disk_problem(app_state().files.folder)
     parts = {"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"}
-    return success_response({**parts, "secrets": secrets_problem() or "ok"})
+    return success_response({**parts, "secrets": secrets or "ok"})
 
 
 def secrets_problem() -> str:

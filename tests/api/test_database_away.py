@@ -145,6 +145,13 @@ def test_readyz_names_the_database_that_is_there(client, app) -> None:
         assert session.scalar(text("SELECT 1")) == 1
 
 
+def test_readyz_names_the_database_when_the_apps_cannot_be_read(client, app) -> None:
+    with app.extensions["postern"].database.write_connection() as connection:
+        connection.execute(text("ALTER TABLE apps RENAME TO elsewhere"))
+    ready = client.get("/readyz")
+    assert (ready.status_code, set(ready.json["error"]["fields"])) == (503, {"database"})
+
+
 def test_a_database_that_a_newer_version_has_migrated_is_ready_an_older_one_is_not(
     app, client
 ) -> None:
