@@ -89,7 +89,8 @@ class DescribedEnvelope:
             return
         if code is not None:
             raise self._error(response, reply, code)
-        if read.structured:
+        is_empty = reply is None and response.status in _NO_CONTENT
+        if read.structured and not is_empty:
             raise BadResponse(detail=f"no {' or '.join(map('.'.join, self._codes))} in the reply")
 
     def _code(self, response: HttpResponse, reply: Any) -> str | None:

@@ -133,6 +133,15 @@ def test_where_the_status_decides_no_content_is_no_data(wire: OnWire) -> None:
     assert read(wire, BY_STATUS, b"", "204 No Content") is None
 
 
+def test_a_204_has_no_code_to_look_for_but_one_in_a_header_counts(wire: OnWire) -> None:
+    envelope = {"code": ["ret", "header:X-Result"], "ok": [0], "data": "data"}
+    assert read(wire, envelope, b"", "204 No Content") is None
+    with pytest.raises(Rejected):
+        read(wire, envelope, b"", "204 No Content", "X-Result: 7")
+    with pytest.raises(BadResponse):
+        read(wire, envelope, b"")
+
+
 def test_where_the_status_decides_data_may_have_a_place(wire: OnWire) -> None:
     envelope = {"ok": "http", "data": "items.0"}
     assert read(wire, envelope, {"items": [5]}) == 5
