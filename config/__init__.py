@@ -17,15 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import dotenv
 
 from config import checks, places
-from config.environ import (
-    ENCODING,
-    Environ,
-    Reader,
-    SettingsError,
-    dotenv_problem,
-    near_misses,
-    unused_proxies,
-)
+from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
+from config.environ import SettingsError as SettingsError
 from config.fields import (
     comma_separated,
     host_name,
@@ -45,8 +38,6 @@ from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
 from gateway.http_messages import DEFAULT_PORTS, authority
 from gateway.masking import Secret
-
-__all__ = ["INSTANCE", "ROOT", "Settings", "SettingsError"]
 
 ROOT = Path(__file__).parents[1]
 INSTANCE = ROOT / "instance"

@@ -6,13 +6,13 @@ gateway.call(Call("weather", "now", {}, caller=Caller("user:7"), request_id="r-1
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import GatewayError
-from gateway.messages import Call, Caller, Result
+from gateway.errors import GatewayError as GatewayError
+from gateway.messages import Call as Call
+from gateway.messages import Caller as Caller
+from gateway.messages import Result as Result
 
 if TYPE_CHECKING:
-    from gateway.gateway import Gateway
-
-__all__ = ["Call", "Caller", "Gateway", "GatewayError", "Result"]
+    from gateway.gateway import Gateway as Gateway
 
 
 def __getattr__(name: str) -> Any:

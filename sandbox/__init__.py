@@ -5,7 +5,6 @@
 ...     print(box.url)
 """
 
-from sandbox.box import Sandbox
-from sandbox.messages import Reply, Request
-
-__all__ = ["Reply", "Request", "Sandbox"]
+from sandbox.box import Sandbox as Sandbox
+from sandbox.messages import Reply as Reply
+from sandbox.messages import Request as Request

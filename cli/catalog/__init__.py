@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-from cli.catalog.commands import catalog_cli
+from cli.catalog.commands import catalog_cli as catalog_cli
 from cli.catalog.presets import add, list_presets
-
-__all__ = ["catalog_cli"]
 
 catalog_cli.add_command(list_presets)
 catalog_cli.add_command(add)

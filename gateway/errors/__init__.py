@@ -36,101 +36,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.errors.base import (
-    CallerError,
-    CallerGone,
-    CallRefused,
-    CircuitOpen,
-    Conflict,
-    CredentialError,
-    CredentialExpired,
-    CredentialUnavailable,
-    DeadlineExceeded,
-    Fields,
-    Forbidden,
-    GatewayError,
-    InvalidParams,
-    NotFound,
-    OutOfResources,
-    QuotaSpent,
-    RateLimited,
-    StoreUnavailable,
-    TooManyCalls,
-    Unavailable,
-    UnderWay,
-    Unhealthy,
-    nearest,
-)
-from gateway.errors.downstream import (
-    VENDOR_ERRORS,
-    AddressRefused,
-    BadResponse,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    DownstreamError,
-    Failed,
-    NoInstance,
-    OutcomeUnknown,
-    ProxyFailed,
-    ProxyRefused,
-    QuotaExceeded,
-    ReadTimeout,
-    Rejected,
-    SignatureRejected,
-    VendorCircuitOpen,
-    VendorTimeout,
-    VendorUnhealthy,
-    VendorUnreachable,
-)
-
-__all__ = [
-    "VENDOR_ERRORS",
-    "AddressRefused",
-    "BadResponse",
-    "CallRefused",
-    "CallerError",
-    "CallerGone",
-    "CircuitOpen",
-    "Conflict",
-    "ConnectFailed",
-    "ConnectTimeout",
-    "ConnectionLost",
-    "CredentialError",
-    "CredentialExpired",
-    "CredentialUnavailable",
-    "DeadlineExceeded",
-    "DownstreamError",
-    "Failed",
-    "Fields",
-    "Forbidden",
-    "GatewayError",
-    "InvalidParams",
-    "NoInstance",
-    "NotFound",
-    "OutOfResources",
-    "OutcomeUnknown",
-    "ProxyFailed",
-    "ProxyRefused",
-    "QuotaExceeded",
-    "QuotaSpent",
-    "RateLimited",
-    "ReadTimeout",
-    "Rejected",
-    "SignatureRejected",
-    "StoreUnavailable",
-    "TooManyCalls",
-    "Unavailable",
-    "UnderWay",
-    "Unhealthy",
-    "VendorCircuitOpen",
-    "VendorTimeout",
-    "VendorUnhealthy",
-    "VendorUnreachable",
-    "fields_error",
-    "is_failure",
-    "nearest",
-]
+from gateway.errors.base import CallerError as CallerError
+from gateway.errors.base import CallerGone as CallerGone
+from gateway.errors.base import CallRefused as CallRefused
+from gateway.errors.base import CircuitOpen as CircuitOpen
+from gateway.errors.base import Conflict as Conflict
+from gateway.errors.base import CredentialError as CredentialError
+from gateway.errors.base import CredentialExpired as CredentialExpired
+from gateway.errors.base import CredentialUnavailable as CredentialUnavailable
+from gateway.errors.base import DeadlineExceeded as DeadlineExceeded
+from gateway.errors.base import Fields as Fields
+from gateway.errors.base import Forbidden as Forbidden
+from gateway.errors.base import GatewayError as GatewayError
+from gateway.errors.base import InvalidParams as InvalidParams
+from gateway.errors.base import NotFound as NotFound
+from gateway.errors.base import OutOfResources as OutOfResources
+from gateway.errors.base import QuotaSpent as QuotaSpent
+from gateway.errors.base import RateLimited as RateLimited
+from gateway.errors.base import StoreUnavailable as StoreUnavailable
+from gateway.errors.base import TooManyCalls as TooManyCalls
+from gateway.errors.base import Unavailable as Unavailable
+from gateway.errors.base import UnderWay as UnderWay
+from gateway.errors.base import Unhealthy as Unhealthy
+from gateway.errors.base import nearest as nearest
+from gateway.errors.downstream import VENDOR_ERRORS as VENDOR_ERRORS
+from gateway.errors.downstream import AddressRefused as AddressRefused
+from gateway.errors.downstream import BadResponse as BadResponse
+from gateway.errors.downstream import ConnectFailed as ConnectFailed
+from gateway.errors.downstream import ConnectionLost as ConnectionLost
+from gateway.errors.downstream import ConnectTimeout as ConnectTimeout
+from gateway.errors.downstream import DownstreamError as DownstreamError
+from gateway.errors.downstream import Failed as Failed
+from gateway.errors.downstream import NoInstance as NoInstance
+from gateway.errors.downstream import OutcomeUnknown as OutcomeUnknown
+from gateway.errors.downstream import ProxyFailed as ProxyFailed
+from gateway.errors.downstream import ProxyRefused as ProxyRefused
+from gateway.errors.downstream import QuotaExceeded as QuotaExceeded
+from gateway.errors.downstream import ReadTimeout as ReadTimeout
+from gateway.errors.downstream import Rejected as Rejected
+from gateway.errors.downstream import SignatureRejected as SignatureRejected
+from gateway.errors.downstream import VendorCircuitOpen as VendorCircuitOpen
+from gateway.errors.downstream import VendorTimeout as VendorTimeout
+from gateway.errors.downstream import VendorUnhealthy as VendorUnhealthy
+from gateway.errors.downstream import VendorUnreachable as VendorUnreachable
 
 
 def is_failure(error: GatewayError) -> bool:

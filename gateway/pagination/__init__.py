@@ -6,7 +6,8 @@ A method's ``paginate`` says how; ``gateway.middleware.paginate`` gathers them::
     page = read_page(call.params, PageSource(request, response, reply, data))
 """
 
-from gateway.pagination.next_page import PageSource, ReadPage, make_page_reader
-from gateway.pagination.places import ReplyReader, items_at
-
-__all__ = ["PageSource", "ReadPage", "ReplyReader", "items_at", "make_page_reader"]
+from gateway.pagination.next_page import PageSource as PageSource
+from gateway.pagination.next_page import ReadPage as ReadPage
+from gateway.pagination.next_page import make_page_reader as make_page_reader
+from gateway.pagination.places import ReplyReader as ReplyReader
+from gateway.pagination.places import items_at as items_at

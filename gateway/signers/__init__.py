@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from gateway.signers.alipay import Alipay
 from gateway.signers.aws_sigv4 import AwsSigV4
-from gateway.signers.base import Auth, Signer
+from gateway.signers.base import Auth
+from gateway.signers.base import Signer as Signer
 from gateway.signers.digest import Digest
 from gateway.signers.hmac_template import Hmac
 from gateway.signers.http_signature import HttpSignature
@@ -23,8 +24,6 @@ from gateway.signers.token_auth.described import AppSecret, TokenAuth
 from gateway.signers.token_auth.github_app import GitHubApp
 from gateway.signers.token_auth.oauth2 import OAuth2, OAuth2ClientCredentials
 from gateway.signers.wechatpay_v3 import WeChatPayV3
-
-__all__ = ["SIGNERS", "Signer", "is_secret", "make_signer"]
 
 #: By ``auth.type``.
 SIGNERS: Mapping[str, type[Signer]] = {

@@ -13,20 +13,15 @@ from pathlib import Path
 
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.masking import Masker
-from gateway.sources.base import AddressError, Missing, Source, SourceAddress, SourceError
+from gateway.sources.base import AddressError as AddressError
+from gateway.sources.base import Missing as Missing
+from gateway.sources.base import Source as Source
+from gateway.sources.base import SourceAddress as SourceAddress
+from gateway.sources.base import SourceError as SourceError
 from gateway.sources.consul import Consul
 from gateway.sources.file import File
 from gateway.sources.folder import Folder
 from gateway.sources.nacos import Nacos
-
-__all__ = [
-    "AddressError",
-    "Missing",
-    "Source",
-    "SourceAddress",
-    "SourceError",
-    "open_source",
-]
 
 _KINDS: Mapping[str, Callable[[SourceAddress, Mapping[str, str], Clock, Masker], Source]] = {
     "consul": Consul,

@@ -17,19 +17,11 @@ from typing import TypeVar
 from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
 from gateway.rates import Bucket, Permit
-from gateway.stores.base import CounterStore, Lock, Store
-from gateway.stores.generations import Generations
-from gateway.stores.memory import MemoryStore
-
-__all__ = [
-    "BestEffortStore",
-    "CounterStore",
-    "FallbackStore",
-    "Generations",
-    "Lock",
-    "MemoryStore",
-    "Store",
-]
+from gateway.stores.base import CounterStore as CounterStore
+from gateway.stores.base import Lock as Lock
+from gateway.stores.base import Store as Store
+from gateway.stores.generations import Generations as Generations
+from gateway.stores.memory import MemoryStore as MemoryStore
 
 LOCAL = "local-"  # what the lease of a slot in this process's memory begins with
 

@@ -4,7 +4,7 @@ channel = DiscoveredChannel(base_url, directory.instances(base_url), make_pool, 
 next_url = channel.rotation((base_url,))  # next_url() -> "http://10.0.0.7:8080"
 """
 
-from gateway.http.discovered.channel import DiscoveredChannel
-from gateway.http.discovered.instances import Directory, InstanceCount, Instances
-
-__all__ = ["Directory", "DiscoveredChannel", "InstanceCount", "Instances"]
+from gateway.http.discovered.channel import DiscoveredChannel as DiscoveredChannel
+from gateway.http.discovered.instances import Directory as Directory
+from gateway.http.discovered.instances import InstanceCount as InstanceCount
+from gateway.http.discovered.instances import Instances as Instances

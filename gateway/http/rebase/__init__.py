@@ -5,7 +5,6 @@ rebase = BodyRebaser(service.all_base_urls).of_answer("GET", 200, headers, gate_
 read = rebase.stream(response.read)
 """
 
-from gateway.http.rebase.body import BodyRebase, BodyRebaser
-from gateway.http.rebase.headers import Rebaser
-
-__all__ = ["BodyRebase", "BodyRebaser", "Rebaser"]
+from gateway.http.rebase.body import BodyRebase as BodyRebase
+from gateway.http.rebase.body import BodyRebaser as BodyRebaser
+from gateway.http.rebase.headers import Rebaser as Rebaser
