@@ -99,7 +99,8 @@ class Chains:
             message = f"There is no service {service}"
             services = self.catalog.services.values()
             names = [entry.name for entry in services if _callable_methods(entry, caller)]
-            raise NotFound.among(f"{_shorten(message)} {SERVICES_HINT}", service, names)
+            name = service.partition(".")[0]  # of service.method, as lists of methods have it
+            raise NotFound.among(f"{_shorten(message)} {SERVICES_HINT}", name, names)
         message = f"There is no method {service}.{method}"
         text = f"{_shorten(message)} GET /api/v1/services/{service} lists its methods."
         raise NotFound.among(text, method, _callable_methods(declared, caller))

@@ -34,6 +34,7 @@ from gateway.telemetry.call_records import CallRecords
 from gateway.telemetry.service_stats import Services
 
 MAX_NAME_CHARACTERS = 64  # of what a caller named, in a message
+_PROXY_HINT = "GET /api/v1/services lists, as proxy, the paths of each service that may be."
 MAX_PATH_CHARACTERS = 200
 
 
@@ -118,8 +119,7 @@ class Gateway:
             raise fields_error("path", ["Must not climb."])
         service = chains.catalog.services.get(call.service)
         if service is None or not path_allowed(inbound.path, service.proxy):
-            name = call.service[:MAX_NAME_CHARACTERS] + inbound.path[:MAX_PATH_CHARACTERS]
-            raise NotFound(f"There is no {name} to be proxied.")
+            raise _not_proxied(call, inbound.path, chains.catalog.services)
         repeatable = inbound.verb in SAFE_VERBS
         kind = "repeatable" if repeatable else "once"
         _, handler = chains.handlers[service.name, f"{PROXY} {kind}"]
@@ -271,6 +271,20 @@ def _streams(services: Iterable[Service]) -> Mapping[tuple[str, str], bool]:
         for method in service.methods.values()
         if method.stream
     }
+
+
+def _not_proxied(call: Call, path: str, services: Mapping[str, Service]) -> NotFound:
+    """Return the refusal, with a near service that the caller may reach by the proxy."""
+    name = call.service[:MAX_NAME_CHARACTERS] + path[:MAX_PATH_CHARACTERS]
+    message = f"There is no {name} to be proxied. {_PROXY_HINT}"
+    if call.service in services:
+        return NotFound(message)
+    names = [
+        service.name
+        for service in services.values()
+        if service.proxy and call.caller.may_call(service.name, PROXY, service.roles)
+    ]
+    return NotFound.among(message, call.service, names)
 
 
 def _check_part(

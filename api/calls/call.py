@@ -37,6 +37,8 @@ _BY_POST = (
     "{service}.{method} is no GET; send its parameters by POST:"
     " curl --json '{{...}}' URL/api/v1/call/{service}/{method}"
 )
+_NO_QUERY = " Of a POST only the body is read for parameters, and not the query."
+_NO_BODY = " Of a GET only the query is read for parameters, and not the body (curl -G)."
 blueprint = Blueprint("call", __name__)
 _NO_BUFFERING = ("X-Accel-Buffering", "no")  # nginx would hold events back
 
@@ -63,11 +65,17 @@ def call_by_path(service: str, method: str) -> Response:
     if _streams_body(service, method):
         return _run(service, method, _query_params(), from_text=True)
     content_type = current_context().request.environ.get("CONTENT_TYPE")
-    if content_type == JSON_TYPE:
-        return _run(service, method, read_json())
-    if not content_type and not read_body():
-        return _run(service, method, {})
-    return _call_by_other_body(service, method)
+    try:
+        if content_type == JSON_TYPE:
+            return _run(service, method, read_json())
+        if not content_type and not read_body():
+            return _run(service, method, {})
+        return _call_by_other_body(service, method)
+    except InvalidParams as error:
+        incoming = current_context().request
+        if incoming.environ["QUERY_STRING"] and incoming.mimetype != FORM_TYPE:
+            error.message += _NO_QUERY
+        raise
 
 
 def _call_by_other_body(service: str, method: str) -> Response:
@@ -87,7 +95,12 @@ def call_by_query(service: str, method: str) -> Response:
     """Take the parameters from the query; only for methods whose own verb is GET."""
     if app_state().gateway.method(service, method, current_context().g.caller).verb != "GET":
         raise MethodNotAllowed("POST", _BY_POST.format(service=service, method=method))
-    return _run(service, method, _query_params(), from_text=True)
+    try:
+        return _run(service, method, _query_params(), from_text=True)
+    except InvalidParams as error:
+        if current_context().request.environ.get("CONTENT_LENGTH", "0") != "0":
+            error.message += _NO_BODY
+        raise
 
 
 @blueprint.post("/batch")

@@ -16,7 +16,9 @@ import pytest
         ("get", "/call/wechta/send_msg", None, "wechat"),
         ("get", "/call/maps/geocod", None, "geocode"),
         ("post", "/call/maps/geocode", {"adress": "x", "address": "y"}, "address"),
+        ("post", "/call", {"service": "wechat.send_msg", "method": "x", "params": {}}, "wechat"),
         ("get", "/services/wechta", None, "wechat"),
+        ("get", "/proxy/wechta/cgi-bin/token", None, "wechat"),
     ],
 )
 def test_a_name_that_does_not_exist_is_answered_with_a_near_one_in_every_form_of_a_call(
@@ -24,3 +26,37 @@ def test_a_name_that_does_not_exist_is_answered_with_a_near_one_in_every_form_of
 ) -> None:
     answer = getattr(client, verb)(f"/api/v1{path}", json=body, headers=tokens["user"])
     assert answer.json["error"]["did_you_mean"] == near
+
+
+def test_a_path_that_is_not_proxied_is_answered_with_where_those_stand_that_are(
+    client, tokens
+) -> None:
+    answer = client.get("/api/v1/proxy/wechat/other", headers=tokens["user"])
+    assert answer.json["message"] == (
+        "There is no wechat/other to be proxied. GET /api/v1/services lists, as proxy, the paths"
+        " of each service that may be."
+    )
+    assert "did_you_mean" not in answer.json["error"]
+
+
+def test_parameters_that_stand_where_nobody_reads_them_are_told_of(client, tokens) -> None:
+    by_query = client.post(
+        "/api/v1/call/wechat/send_msg?touser=x&text=y", headers=tokens["user"], json={}
+    )
+    assert by_query.json["message"].endswith(
+        "only the body is read for parameters, and not the query."
+    )
+    by_body = client.get("/api/v1/call/maps/geocode", headers=tokens["user"], json={"address": "x"})
+    assert by_body.json["message"].endswith("not the body (curl -G).")
+    for answer in (by_query, by_body):
+        assert (answer.status_code, answer.json["code"]) == (400, -3003)
+    form = client.post(
+        "/api/v1/call/formats/upload?title=x",
+        headers=tokens["user"],
+        data={"other": "x"},
+        content_type="multipart/form-data",
+    )
+    assert form.json["error"]["fields"].keys() == {"media", "other"}
+    assert form.json["message"] == "Some fields are missing or wrong; see error.fields."
+    plain = client.post("/api/v1/call/wechat/send_msg", headers=tokens["user"], json={})
+    assert plain.json["message"] == "Some fields are missing or wrong; see error.fields."
