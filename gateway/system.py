@@ -73,8 +73,8 @@ def has_ended(name: str) -> bool:
         return False
     try:
         os.kill(int(pid), 0)
-    except OSError:  # it is gone, or somebody else's by now
-        return True
+    except OSError as error:  # another user's lives, too
+        return isinstance(error, ProcessLookupError)
     return False
 
 
