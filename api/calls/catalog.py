@@ -58,7 +58,7 @@ def _inspect(serving_text: str) -> Inspection:
 def _mask(inspection: Inspection) -> dict[str, Any]:
     mask = app_state().masker.mask_text
     problems = [
-        {**asdict(problem), "key": mask(problem.key), "message": mask(problem.message)}
+        problem._replace(key=mask(problem.key), message=mask(problem.message))._asdict()
         for problem in inspection.problems
     ]
     return {**asdict(inspection), "problems": problems, "diff": mask(inspection.diff)}

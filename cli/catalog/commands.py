@@ -48,8 +48,7 @@ def check(file: str | None, as_json: bool) -> None:
             raise _refusal(error) from error
         problems = [
             {"file": file, "line": line or None, "key": key, "problem": problem}
-            for place, key, problem in error.problems
-            for file, line in [error.locate(place)]
+            for file, line, key, problem in error.problems
         ]
         print_json({"ok": False, "name": error.name, "problems": problems})
         raise SystemExit(1) from error

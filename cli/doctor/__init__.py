@@ -17,6 +17,7 @@ from cli.output import AS_JSON, NO_COLOR, count, print_json
 from config import Settings, SettingsError
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
+from gateway.catalog.notes import Note
 from gateway.catalog.yaml.document import DocumentError
 from gateway.clock import SystemClock
 from gateway.masking import Masker
@@ -88,7 +89,7 @@ def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, l
             problem("catalog", message, "see that CATALOG names it, and that it is there")
         ]
     except DocumentError as error:
-        return None, [_catalog_problem(error, *wrong) for wrong in error.problems]
+        return None, list(map(_catalog_problem, error.problems))
     for secret in catalog.secrets:
         masker.register(secret)
     methods = sum(1 for _ in catalog.methods())
@@ -96,13 +97,11 @@ def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, l
     return catalog, [ok("catalog", f"{source.name}: {services}, {count(methods, 'method')}")]
 
 
-def _catalog_problem(error: DocumentError, line: int, key: str, message: str) -> Finding:
-    file, line = error.locate(line)
-    place = ": ".join(filter(None, (f"{file}:{line}" if line else file, key)))
+def _catalog_problem(note: Note) -> Finding:
     todo = "correct that line; postern catalog check looks at it again"
-    if "is not set" in message:
+    if "is not set" in note.message:
         todo = "set the variable in .env or the environment"
-    return problem("catalog", f"{place}: {message}", todo)
+    return problem("catalog", note.full_text, todo)
 
 
 def _print(finding: Finding) -> None:

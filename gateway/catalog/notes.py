@@ -1,6 +1,7 @@
-"""What a catalog's author is told though the catalog is accepted.
+"""What a catalog's author is told of it, whether it is refused or accepted.
 
-str(Note("services.yaml", 7, "services.maps", "has no methods"))  # "services.maps: has no methods"
+note = Note("services.yaml", 7, "services.maps", "has no methods")
+note.full_text  # "services.yaml:7: services.maps: has no methods"
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from typing import NamedTuple
 
 
 class Note(NamedTuple):
-    """What looks like a mistake, and where it stands."""
+    """What is wrong, or looks like a mistake, and where it stands.
+
+    ``line`` is 0, and ``key`` empty, where it is about a file as a whole.
+    """
 
     file: str
     line: int
@@ -18,3 +22,8 @@ class Note(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}"
+
+    @property
+    def full_text(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(filter(None, (place, self.key, self.message)))

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.catalog.notes import Note
 from gateway.clock import ThreadRunner, run_with_timeout
 from gateway.sources.base import Source, SourceError
 from gateway.sources.text_diff import diff_catalogs
@@ -19,16 +20,6 @@ from gateway.sources.watcher import text_version
 
 LOAD_SECONDS = 60.0  # whoever asks is waiting
 MAX_PROBLEMS = 500  # told; each costs time of the worker, and a page has to show them
-
-
-@dataclass(frozen=True)
-class Problem:
-    """``line`` is 0, and ``key`` empty, where it is about the file as a whole."""
-
-    file: str
-    line: int
-    key: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +35,7 @@ class Inspection:
     source: str
     state: str
     version: str = ""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Note, ...] = ()
     diff: str = ""
 
 
@@ -77,7 +68,7 @@ def inspect_source(
 
 
 def _unreadable(source: Source, message: str) -> Inspection:
-    problem = Problem(source.label, 0, "", message)
+    problem = Note(source.label, 0, "", message)
     return Inspection(source.label, "unreadable", problems=(problem,))
 
 
@@ -87,18 +78,16 @@ def _check(
     env: Mapping[str, str],
     serving_text: str,
     mask: Callable[[str], str],
-) -> tuple[tuple[Problem, ...], str]:
+) -> tuple[tuple[Note, ...], str]:
     """Return the problems of a text, and how it differs from the one that serves."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Note, ...] = ()
     try:
         load_catalog(text, label, env)
     except CatalogError as error:
-        problems = tuple(_locate(error, *problem) for problem in error.problems[:MAX_PROBLEMS])
+        problems = tuple(
+            problem._replace(file=Path(problem.file).name)
+            for problem in error.problems[:MAX_PROBLEMS]
+        )
         if more := len(error.problems[MAX_PROBLEMS:]):
-            problems += (Problem(label, 0, "", f"and {more} more problems"),)
+            problems += (Note(label, 0, "", f"and {more} more problems"),)
     return problems, diff_catalogs(serving_text, text, label, mask)
-
-
-def _locate(error: CatalogError, number: int, key: str, message: str) -> Problem:
-    file, line = error.locate(number)
-    return Problem(Path(file).name, line, key, message)

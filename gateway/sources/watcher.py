@@ -241,8 +241,7 @@ class Watcher:
         kind = type(error).__name__
         if not isinstance(error, CatalogError):
             return f"{self.source.label}: {kind}", f"{kind}: {error}"
-        number, key, _ = error.problems[0]
-        file, line = error.locate(number)
+        file, line, key, _ = error.problems[0]
         place = f"line {line}"
         if file != error.name:
             place = f"{Path(file).name} line {line}"

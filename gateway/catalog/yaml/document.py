@@ -26,35 +26,27 @@ _VALUE = re.compile(r"(?<=[:=\uff1a]).+", re.S)
 
 
 class DocumentError(ValueError):
-    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a
-    whole.
+    """All problems of a document.
 
     ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
+
+    :param problems: each with the line that it is about, or 0, its key, and what to do.
     """
 
     def __init__(
         self, name: str, problems: list[tuple[int, str, str]], files: Sequence[FilePart] = ()
     ) -> None:
         self.name = name
-        self.problems = sorted(problems)
-        self._files = files
-        super().__init__("\n".join(self._line(*problem) for problem in self.problems))
+        self.problems = [_locate(name, files, *problem) for problem in sorted(problems)]
+        super().__init__("\n".join(problem.full_text for problem in self.problems))
 
-    def locate(self, line: int) -> tuple[str, int]:
-        """Return the file and the line in it of a line of the document."""
-        for file in reversed(self._files):
-            if line > file.offset:
-                return f"{self.name.rstrip('/')}/{file.name}", line - file.offset
-        return self.name, line
 
-    def _line(self, line: int, key: str, message: str) -> str:
-        name, line = self.locate(line)
-        parts = [name]
-        if line:
-            parts[0] += f":{line}"
-        if key:
-            parts.append(key)
-        return ": ".join([*parts, message])
+def _locate(name: str, files: Sequence[FilePart], line: int, key: str, message: str) -> Note:
+    """Return a note by the file and the line in it of a line of the document."""
+    for file in reversed(files):
+        if line > file.offset:
+            return Note(f"{name.rstrip('/')}/{file.name}", line - file.offset, key, message)
+    return Note(name, line, key, message)
 
 
 @dataclass
@@ -95,8 +87,8 @@ class YamlDocument:
 
     def note(self, path: Path_, message: str) -> Note:
         """Return a note of the value at a path, with its file and line."""
-        file, line = self.error().locate(self._nearest_line(path))
-        return Note(file, line, _dotted(path), message)
+        line = self._nearest_line(path)
+        return _locate(self.name, self.files, line, _dotted(path), message)
 
     def complain_of_all(self, messages: Any, path: Path_ = ()) -> None:
         """Note each of marshmallow's messages, about the value at a path or one inside it."""

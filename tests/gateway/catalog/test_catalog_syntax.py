@@ -52,7 +52,7 @@ def test_a_slip_is_told_with_its_own_line_and_what_to_write(
     with pytest.raises(DocumentError) as caught:
         load_catalog(CATALOG.replace(right, wrong), "services.yaml", {"TOKEN": "abc"})
     (problem,) = caught.value.problems
-    assert (problem[0], advice in problem[2]) == (line, True), problem
+    assert (problem.line, advice in problem.message) == (line, True), problem
 
 
 def test_no_word_of_the_text_stands_in_what_is_told() -> None:

@@ -29,7 +29,7 @@ HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
 def message(catalog: str) -> str:
     with pytest.raises(CatalogError) as caught:
         load_catalog(catalog, "services.yaml", ENV)
-    return caught.value.problems[0][2]
+    return caught.value.problems[0].message
 
 
 def noted(catalog: str) -> list[tuple[int, str]]:

@@ -236,7 +236,7 @@ def test_a_host_that_is_not_declared_well_is_refused(
     declared = {"base_url": "https://{shop}.example.com", "params": SHOP, **settings}
     with pytest.raises(CatalogError) as caught:
         make_catalog({"s": declared})
-    assert (key, message) in [(path, text) for _, path, text in caught.value.problems]
+    assert (key, message) in [(path, text) for _, _, path, text in caught.value.problems]
 
 
 def test_a_whole_host_may_be_one_of_a_list() -> None:
