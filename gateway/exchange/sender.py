@@ -15,10 +15,14 @@ from gateway.catalog.model import Method
 from gateway.envelopes import Envelope
 from gateway.errors import (
     BadResponse,
+    ConnectFailed,
+    ConnectTimeout,
     CredentialError,
     CredentialExpired,
     Failed,
     GatewayError,
+    OutcomeUnknown,
+    ReadTimeout,
     Rejected,
 )
 from gateway.exchange.connected_account import ConnectedAccount
@@ -32,6 +36,10 @@ from gateway.signers.tokens.entry import token_name
 from gateway.telemetry.wire_log import WireLog
 
 NO_TOKEN = Secret("")
+NOT_SENT_MESSAGE = (
+    "Whoever gives us the token for this service did not answer; the call was not sent."
+    " Try again in a moment."
+)
 
 
 class _Hosts(dict[str, str]):
@@ -93,6 +101,8 @@ class Sender:
         """Return the token to sign with, fetched where there is none yet.
 
         :raises CredentialError: it is not to be had.
+        :raises ConnectFailed: no answer came; whatever became of that request, the call was not
+            sent.
         """
         if not self._token_name:
             return NO_TOKEN
@@ -107,6 +117,10 @@ class Sender:
             )
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
+        except ReadTimeout as error:
+            raise ConnectTimeout(NOT_SENT_MESSAGE, detail=error.detail) from error
+        except OutcomeUnknown as error:
+            raise ConnectFailed(NOT_SENT_MESSAGE, detail=error.detail) from error
 
     def _fetch_token(self, call: Call) -> tuple[Secret, float]:
         fetched = False

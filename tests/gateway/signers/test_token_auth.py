@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from gateway.catalog.loader import CatalogError, load_catalog
-from gateway.errors import CredentialError
+from gateway.errors import ConnectFailed, CredentialError
 from gateway.signers.token_auth.presets import PRESETS
 from gateway.stores import Store
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, make_call, service
@@ -234,6 +234,29 @@ def test_a_token_endpoint_that_fails_for_a_moment_is_asked_again_whatever_the_me
         requests = [parse_request(raw) for raw in vendor.heard]
     assert [request.target for request in requests] == ["/token", "/token", "/pay"]
     assert requests[2].headers["authorization"] == "Bearer tok-1"
+
+
+@pytest.mark.parametrize("auth", [TOKEN, OAUTH], ids=["token", "oauth2"])
+def test_a_call_whose_token_got_no_answer_was_not_sent_so_any_method_is_tried_again(
+    open_gate: Open, auth: dict[str, Any]
+) -> None:
+    hangs_up = b""
+    granted = grant(t="tok-1", access_token="tok-1")
+    methods = {"m": {"http": "POST /pay"}}
+    with Wire([hangs_up, granted, answer()]) as vendor:
+        settings = service(vendor.url, auth=auth, methods=methods, retry=RETRIES)
+        at = open_gate({"s": settings}, env={"SECRET": SECRET})
+        at.ask()
+        targets = [parse_request(raw).target for raw in vendor.heard]
+        assert targets == ["/token", "/token", "/pay"]
+
+
+def test_a_call_whose_token_got_no_answer_says_that_nothing_was_sent(open_gate: Open) -> None:
+    with Wire([b""]) as vendor:
+        settings = service(vendor.url, auth=TOKEN, methods={"m": {"http": "POST /pay"}})
+        with pytest.raises(ConnectFailed, match="was not sent") as failure:
+            open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
+    assert (failure.value.code, failure.value.not_executed) == (-1003, True)
 
 
 @pytest.mark.parametrize(
