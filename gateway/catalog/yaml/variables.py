@@ -74,7 +74,9 @@ class Variables:
             self._document.injected.append((path, self._env[name]))
             if not self._env[name] and _SENT.intersection(path):
                 self._document.complain_missing(
-                    path, f"${{{name}}} is set, but to nothing; ${{{name}:-}} may be empty"
+                    path,
+                    f"${{{name}}} is set, but to nothing; give it a value"
+                    f" (${{{name}:-}} may be empty)",
                 )
             return self._env[name]
         self._complain_unset(name, path)
