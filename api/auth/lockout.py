@@ -42,12 +42,11 @@ class Lockout:
             username out.
         """
         with self._slots:
-            counted: list[str] = []
-            for key in (_address_key(address), _username_key(username)):
-                counted.append(key)
+            keys = (_address_key(address), _username_key(username))
+            for number, key in enumerate(keys, 1):
                 if self._store.increment(key, WINDOW_SECONDS) > MAX_FAILURES:
-                    for each in counted:  # a refused attempt counts for nothing
-                        self._store.increment(each, WINDOW_SECONDS, by=-1)
+                    for counter in keys[:number]:  # a refused attempt counts for nothing
+                        self._store.increment(counter, WINDOW_SECONDS, by=-1)
                     raise self._refusal(key)
             yield
             # The address keeps its other failures, or one account of one's own would clear it.
