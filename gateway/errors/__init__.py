@@ -9,6 +9,7 @@
           StoreUnavailable    what only the shared store knows cannot be known now
           OutOfResources      no descriptor or memory is left for one more connection
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
+        UnsentInTime        before
       CredentialError       our own credential could not be had, or was refused
         CredentialExpired   the vendor says it is stale: renew it, send once more
         CredentialUnavailable   the token endpoint failed: nothing was sent, again
@@ -58,6 +59,7 @@ from gateway.errors.base import TooManyCalls as TooManyCalls
 from gateway.errors.base import Unavailable as Unavailable
 from gateway.errors.base import UnderWay as UnderWay
 from gateway.errors.base import Unhealthy as Unhealthy
+from gateway.errors.base import UnsentInTime as UnsentInTime
 from gateway.errors.base import nearest as nearest
 from gateway.errors.downstream import VENDOR_ERRORS as VENDOR_ERRORS
 from gateway.errors.downstream import AddressRefused as AddressRefused

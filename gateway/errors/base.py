@@ -242,6 +242,12 @@ class DeadlineExceeded(GatewayError):
     message = "The call's time budget is spent; give it more (X-Request-Timeout, deadline)."
 
 
+class UnsentInTime(DeadlineExceeded):
+    """It was spent before the call was sent."""
+
+    not_executed = True
+
+
 class CredentialError(GatewayError):
     code = -1012
     type = "credential_error"

@@ -19,11 +19,13 @@ from gateway.errors import (
     ConnectTimeout,
     CredentialError,
     CredentialExpired,
+    DeadlineExceeded,
     Failed,
     GatewayError,
     OutcomeUnknown,
     ReadTimeout,
     Rejected,
+    UnsentInTime,
 )
 from gateway.exchange.connected_account import ConnectedAccount
 from gateway.http.credential_mask import CredentialMask
@@ -117,6 +119,8 @@ class Sender:
             )
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
+        except DeadlineExceeded as error:
+            raise UnsentInTime from error
         except ReadTimeout as error:
             raise ConnectTimeout(NOT_SENT_MESSAGE, detail=error.detail) from error
         except OutcomeUnknown as error:

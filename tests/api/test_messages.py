@@ -115,6 +115,7 @@ ACTIONS = {
     "Unavailable": "Try again in a moment",
     "UnderWay": "ask again in a moment",
     "Unhealthy": "wait as long as Retry-After says",
+    "UnsentInTime": "give it more (X-Request-Timeout, deadline)",
     "UnsupportedMediaType": "Send the body as application/json",
     "VendorCircuitOpen": "wait as long as Retry-After says",
     "VendorTimeout": "look first whether a write was done",

@@ -19,6 +19,7 @@ from gateway.errors import (
     ConnectFailed,
     ConnectionLost,
     CredentialError,
+    DeadlineExceeded,
     Failed,
     InvalidParams,
     QuotaExceeded,
@@ -300,6 +301,17 @@ def test_a_failure_that_did_nothing_frees_the_key(
         at.ask("m", {"name": "a"}, idempotency_key="k")
     assert at.ask("m", {"name": "for another call, too"}, idempotency_key="k")
     assert not at.trace.replayed
+
+
+def test_a_call_whose_time_ended_while_its_token_was_fetched_frees_the_key(
+    make: Make, box: Sandbox, slow: SlowVendor
+) -> None:
+    request = {"http": f"POST {slow.url}/token"}
+    at = make(on={"auth": {"type": "token", "request": request, "token": "headers.host"}})
+    with pytest.raises(DeadlineExceeded):
+        at.ask(idempotency_key="k", timeout=0.5)
+    assert at.ask(idempotency_key="k")
+    assert (at.trace.replayed, sent(box)) == (False, 1)
 
 
 def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: Sandbox) -> None:
