@@ -6,6 +6,7 @@ Most header lines come again and again, so what a line means is remembered.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -54,6 +55,7 @@ _NO_TRAILERS = frozenset(
 _OTHER_CODINGS = frozenset({"compress", "deflate", "gzip", "identity"})
 
 
+@dataclass(slots=True, eq=False)
 class Request:
     """One request: its environ, and how its body is framed.
 
@@ -64,20 +66,14 @@ class Request:
     :ivar keep_alive: whether the caller may send another request on this connection.
     """
 
-    __slots__ = (
-        "authority", "environ", "expects_continue", "keep_alive", "length", "minor", "stream",
-        "verb",
-    )  # fmt: skip
-
-    def __init__(self, environ: dict[str, Any], verb: str, minor: int) -> None:
-        self.environ = environ
-        self.verb = verb
-        self.minor = minor
-        self.authority = ""
-        self.length: int | None = 0
-        self.expects_continue = False
-        self.keep_alive = False
-        self.stream: Any = None
+    environ: dict[str, Any]
+    verb: str
+    minor: int
+    authority: str = ""
+    length: int | None = 0
+    expects_continue: bool = False
+    keep_alive: bool = False
+    stream: Any = None
 
 
 class HeadParser:

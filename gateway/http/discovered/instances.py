@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -28,6 +29,7 @@ LEFT_OUT_SECONDS = 5.0  # at first, and doubled each time that it fails again
 MAX_LEFT_OUT_SECONDS = 60.0
 
 
+@dataclass(slots=True, eq=False)
 class Instance:
     """An instance of a service, as it serves this process.
 
@@ -38,15 +40,12 @@ class Instance:
     :ivar turn: when it was picked last, by a count of all picks.
     """
 
-    __slots__ = ("absences", "calls", "failures", "left_out_until", "turn", "url")
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.calls = 0
-        self.failures = 0
-        self.absences = 0
-        self.left_out_until = 0.0
-        self.turn = 0
+    url: str
+    calls: int = 0
+    failures: int = 0
+    absences: int = 0
+    left_out_until: float = 0.0
+    turn: int = 0
 
 
 class InstanceCount(NamedTuple):
