@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from gateway.errors.base import (
     CircuitOpen,
@@ -117,16 +118,8 @@ class Failed(DownstreamError):
     message = f"The service failed; {_LOOK_FIRST}"
     status: int = 503
 
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        status: int = 503,
-        retry_after: float | None = None,
-        vendor_code: str | None = None,
-        detail: str | None = None,
-    ) -> None:
-        super().__init__(message, retry_after=retry_after, vendor_code=vendor_code, detail=detail)
+    def __init__(self, message: str | None = None, *, status: int = 503, **options: Any) -> None:
+        super().__init__(message, **options)
         self.status = status
 
 
