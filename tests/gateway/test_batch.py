@@ -356,7 +356,7 @@ def test_an_aggregate_that_cannot_work_is_refused(
     with pytest.raises(CatalogError) as caught:
         aggregates(p=part)
 
-    assert [message for _, _, message in caught.value.problems] == [says]
+    assert [problem.message for problem in caught.value.problems] == [says]
 
 
 def test_a_part_may_not_be_called_like_the_request(aggregates: Aggregates) -> None:
