@@ -24,7 +24,7 @@ gc.disable()  # until all is imported: it would look for garbage that is not the
 import gevent
 
 from api import parts  # noqa: F401 - for all workers, which share it, and start the sooner
-from server import http1, process
+from server import process, request_head
 from server.log import Logger
 from server.master import Master
 from server.resolver import Resolver
@@ -44,9 +44,9 @@ keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an i
 graceful_timeout = 30 + master.settings.drain_seconds
 timeout = 60
 control_socket_disable = True
-limit_request_line = http1.MAX_LINE_BYTES
-limit_request_field_size = http1.MAX_HEADER_BYTES
-limit_request_fields = http1.MAX_HEADERS
+limit_request_line = request_head.MAX_LINE_BYTES
+limit_request_field_size = request_head.MAX_HEADER_BYTES
+limit_request_fields = request_head.MAX_HEADERS
 forwarder_headers = ""  # no proxy may say SCRIPT_NAME or PATH_INFO for us
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"

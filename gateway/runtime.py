@@ -17,7 +17,7 @@ from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics
 from gateway.signers.tokens.connection_store import Connections, NoConnections
-from gateway.signers.tokens.renewal import Tokens
+from gateway.signers.tokens.token_cache import Tokens
 from gateway.state.answer_cache import AnswerCache
 from gateway.state.health_verdicts import HealthVerdicts
 from gateway.state.retry_budget import RetryBudget

@@ -18,7 +18,7 @@ import gevent
 
 from api.errors import BrokenBody, MalformedBody
 from gateway.clock import YIELD_SECONDS
-from server import http1
+from server import request_head
 
 HEAD_SECONDS = 20
 BODY_SECONDS = 20
@@ -85,7 +85,7 @@ class CallerConnection:
             head = head[2:]  # RFC 9112, 2.2: one empty line before a request is ignored
         while (end := head.find(b"\r\n\r\n")) < 0:
             if head:
-                http1.check_beginning(head)
+                request_head.check_beginning(head)
                 self._await_head()
             piece = self.receive()
             if not piece:

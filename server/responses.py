@@ -9,7 +9,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
-from server.http1 import Request
+from server.request_head import Request
 
 SERVER = "gunicorn"  # as its own responses say
 #: Of one connection, or said here. A proxied answer keeps the vendor's ``Server`` and ``Date``.

@@ -22,10 +22,10 @@ from api.logs import current_log
 from gateway.errors import CallerError, GatewayError
 from server import stopping
 from server.connections import CallerConnection, CallerConnections, Evicted
-from server.http1 import HeadParser, Request
 from server.listener import LOG_SECONDS, Listener
 from server.log import watch_hub
-from server.requests import open_body
+from server.request_body import open_body
+from server.request_head import HeadParser, Request
 from server.responses import Response
 
 DISCONNECT_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}

@@ -19,7 +19,7 @@ from config import Settings
 from gateway.errors import GatewayError
 from models import CommitUnknown
 from sandbox import Sandbox
-from server.http1 import check_beginning
+from server.request_head import check_beginning
 from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
 from tests.ports import free_port

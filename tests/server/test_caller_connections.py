@@ -11,8 +11,8 @@ from gevent import socket
 from api.errors import MalformedBody
 from server import connections
 from server.connections import CHUNK_BYTES, CallerConnection, CallerConnections
-from server.http1 import Request
-from server.requests import open_body
+from server.request_body import open_body
+from server.request_head import Request
 
 
 @pytest.fixture

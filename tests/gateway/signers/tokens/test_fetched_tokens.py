@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens.renewal import Tokens
+from gateway.signers.tokens.token_cache import Tokens
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, make_call

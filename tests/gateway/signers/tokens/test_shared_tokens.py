@@ -14,8 +14,8 @@ from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
 from gateway.signers.tokens import renewal
 from gateway.signers.tokens.entry import token_name
-from gateway.signers.tokens.renewal import Tokens
 from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS
+from gateway.signers.tokens.token_cache import Tokens
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox

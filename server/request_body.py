@@ -10,7 +10,7 @@ from gunicorn.http.errors import ParseException
 
 from api.errors import BrokenBody
 from server.connections import CallerConnection
-from server.http1 import MAX_HEAD_BYTES, MAX_HEADER_BYTES, Request, check_trailers
+from server.request_head import MAX_HEAD_BYTES, MAX_HEADER_BYTES, Request, check_trailers
 
 SMALL_BODY_BYTES = 8192  # of a body that the application is not asked about before it is there
 DRAIN_BYTES = 65536  # of a body that nobody read; of a longer one the connection ends

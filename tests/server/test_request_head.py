@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import CallerError
-from server.http1 import HeadParser, check_beginning
+from server.request_head import HeadParser, check_beginning
 
 Outcome = tuple[Any, ...] | None
 PEER = ("127.0.0.1", 1)
