@@ -79,8 +79,10 @@ class Blueprint(SmorestBlueprint):
         return decorate
 
     @staticmethod
-    def _make_doc_response_schema(schema: Any) -> Any:
-        return schema and enveloped(schema)
+    def _make_doc_response_schema(schema: Schema | type[Schema] | None) -> type[Schema] | None:
+        if schema is None:
+            return None
+        return _enveloped(schema if isinstance(schema, type) else type(schema))
 
 
 def _instance(schema: Schema | type[Schema]) -> Schema:
@@ -107,15 +109,9 @@ def _load(load: Load, values: Any) -> Any:
         raise InvalidParams(fields=error.messages_dict) from error
 
 
-def enveloped(schema: Schema | type[Schema]) -> type[Schema]:
-    """Return the success envelope around ``schema``, for the OpenAPI file."""
-    if not isinstance(schema, type):
-        schema = type(schema)
-    return _enveloped(schema)
-
-
 @cache  # one class a schema, or the OpenAPI file would number them
 def _enveloped(schema: type[Schema]) -> type[Schema]:
+    """Return the success envelope around ``schema``, for the OpenAPI file."""
     return Schema.from_dict(
         {
             "code": fields.Integer(metadata={"example": 0}),

@@ -69,9 +69,9 @@ async function show() {
   const { signal } = asks;
   document.title = `${page.title} · Postern`;
   nav.hidden = end.hidden = !user();
-  for (const each of links) {
-    each.hidden = isHidden(each.page);
-    each.ariaCurrent = each.name === page.nav ? "page" : null;
+  for (const element of links) {
+    element.hidden = isHidden(element.page);
+    element.ariaCurrent = element.name === page.nav ? "page" : null;
   }
   if (!user()) return main.querySelector(".login") || drawLogin();
   const stays = page.path === shown.path && shown.place?.isConnected;

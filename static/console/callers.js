@@ -24,7 +24,7 @@ async function allCalls(caller, signal) {
   const page = (skip) => get(`/calls?${new URLSearchParams({ caller, limit: LIMIT, skip })}`, signal);
   const first = await page(0);
   const skips = Array.from({ length: Math.ceil(first.total / LIMIT) - 1 }, (_, at) => (at + 1) * LIMIT);
-  return [first, ...await Promise.all(skips.map(page))].flatMap((each) => each.items);
+  return [first, ...await Promise.all(skips.map(page))].flatMap((part) => part.items);
 }
 
 /** As /status counts: a "no" of the service is its answer. */
@@ -33,11 +33,11 @@ function kind({ code, type, source }) {
 }
 
 function count(calls) {
-  return Object.fromEntries(Object.entries(Object.groupBy(calls, kind)).map(([each, all]) => [each, all.length]));
+  return Object.fromEntries(Object.entries(Object.groupBy(calls, kind)).map(([fault, all]) => [fault, all.length]));
 }
 
 function summary(calls) {
-  const sorted = calls.map((each) => each.elapsed_ms).sort((one, other) => one - other);
+  const sorted = calls.map((call) => call.elapsed_ms).sort((one, other) => one - other);
   const at = (share) => sorted[Math.ceil(share * sorted.length) - 1];
   const { gateway = 0, downstream = 0 } = count(calls);
   return { calls: calls.length, failed: gateway + downstream, p50_ms: at(0.5), p99_ms: at(0.99) };
@@ -53,7 +53,7 @@ function minutes(calls) {
 }
 
 function methods(calls) {
-  const rows = Object.entries(Object.groupBy(calls, (each) => `${each.service}.${each.method}`));
+  const rows = Object.entries(Object.groupBy(calls, (call) => `${call.service}.${call.method}`));
   return table([t("Method"), t("Calls"), t("Failed"), "p50", "p99"], rows.map(([name, all]) => {
     const { failed, p50_ms, p99_ms } = summary(all);
     const page = link(["services", all[0].service], name, { id: `method-${name}` });

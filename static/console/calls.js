@@ -7,7 +7,8 @@ import { quiet, refill, select, table, text } from "./dom.js";
 import { drawFiltered } from "./lists.js";
 import { t } from "./texts.js";
 
-const SINCE = ["", 5, 15, 30].map((each) => [each, each ? t("the last {} minutes", each) : t("the last hour")]);
+const SINCE = [
+  ["", t("the last hour")], ...[5, 15, 30].map((minutes) => [minutes, t("the last {} minutes", minutes)])];
 
 const LIST = {
   head: [quiet(t("Your last ones within an hour; an admin sees everybody’s.")),

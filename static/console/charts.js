@@ -23,8 +23,8 @@ const minuteOf = {}; // name of a chart -> the minute that is looked at, which o
 /** Calls a minute, failed ones at the foot, p99 as a line with its own scale; a minute's numbers by pointer and arrow
  * keys. */
 export function hour(name, minutes) {
-  const scaleCalls = round(Math.max(MIN_SCALE, ...minutes.map((each) => each.calls)));
-  const scaleMs = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
+  const scaleCalls = round(Math.max(MIN_SCALE, ...minutes.map((minute) => minute.calls)));
+  const scaleMs = round(Math.max(1, ...minutes.map((minute) => minute.p99_ms || 0)));
   const all = t("{} call(s), {} failed in the last hour", sum(minutes, "calls"), sum(minutes, "failed"));
   const pointer = svg("rect", { class: "pointer", width: WIDTH, height: HEIGHT });
   const numbers = h("p", { class: "quiet told" });
@@ -60,7 +60,7 @@ export function hour(name, minutes) {
 }
 
 function scale(...words) {
-  return h("p", { class: "scale", "aria-hidden": "true" }, words.map((each) => h("span", each)));
+  return h("p", { class: "scale", "aria-hidden": "true" }, words.map((word) => h("span", word)));
 }
 
 /** One path for all: a hundred charts are on a page. */
@@ -95,7 +95,7 @@ function withinHour(ago) {
 
 function tell(minutes, ago) {
   const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
-  const minute = minutes.find((each) => each.ago === ago);
+  const minute = minutes.find((item) => item.ago === ago);
   if (!minute) return t("{}: no calls", at);
   const { calls, failed, p50_ms, p99_ms } = minute;
   return t("{}: {} call(s), {} failed, p50 {}, p99 {}", at, calls, failed, ms(p50_ms), ms(p99_ms));
@@ -104,11 +104,11 @@ function tell(minutes, ago) {
 /** The next number up of 1, 2, 5, 10, 20, 50, ... */
 function round(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].find((each) => each * unit >= value) * unit;
+  return [1, 2, 5, 10].find((step) => step * unit >= value) * unit;
 }
 
 function sum(counts, name) {
-  return counts.reduce((total, each) => total + each[name], 0);
+  return counts.reduce((total, item) => total + item[name], 0);
 }
 
 /** How the last hour's calls ended, {kind: number}, as parts of a bar and in numbers. */
@@ -139,7 +139,7 @@ function drawing(kind, label, width, height, ...children) {
 
 /** When each attempt of a call began and how long it took. */
 export function timeline(attempts, total) {
-  const end = Math.max(total, 0.1, ...attempts.map((each) => each.started_ms + each.elapsed_ms));
+  const end = Math.max(total, 0.1, ...attempts.map((attempt) => attempt.started_ms + attempt.elapsed_ms));
   return drawing("timeline", t("{} attempt(s) over {}", attempts.length, ms(total)), end, attempts.length * LINE,
     attempts.map(({ code, started_ms, elapsed_ms }, at) => svg("rect", {
       class: code === 0 ? "none" : "downstream",

@@ -45,18 +45,18 @@ export function refill(place, shown, children) {
 /** One child for each item, in this order: that of an item that has not changed stays, and what is typed in one that
  * has. */
 export function arrange(place, items, make) {
-  const before = new Map([...place.children].map((each) => [each.drawn, each]));
+  const before = new Map([...place.children].map((child) => [child.drawn, child]));
   const children = items.map((item) => {
     const drawn = JSON.stringify(item);
     return before.get(drawn) ?? Object.assign(make(item), { drawn });
   });
   keepFocus(place, () => {
-    const gone = [...place.children].filter((each) => !children.includes(each));
-    const inputs = gone.flatMap((each) => [...each.querySelectorAll("input")]);
+    const gone = [...place.children].filter((child) => !children.includes(child));
+    const inputs = gone.flatMap((child) => [...child.querySelectorAll("input")]);
     const typed = inputs.filter((input) => input.value !== input.defaultValue);
     const ignore = (event) => event.stopPropagation();
     place.addEventListener("change", ignore, true); // what is half typed is not sent because it is drawn anew
-    gone.forEach((each) => each.remove());
+    gone.forEach((child) => child.remove());
     place.removeEventListener("change", ignore, true);
     children.forEach((child, at) => {
       if (place.children[at] !== child) place.insertBefore(child, place.children[at]);
@@ -154,8 +154,8 @@ export function searchBox(label, f) {
 
 /** Options: values, or [value, words]. */
 export function select(id, options, chosen, attributes = {}) {
-  return h("select", { id, name: id, ...attributes }, options.map((each) => {
-    const [value, words = value] = [each].flat();
+  return h("select", { id, name: id, ...attributes }, options.map((option) => {
+    const [value, words = value] = [option].flat();
     return h("option", { value, selected: value === chosen }, words);
   }));
 }
@@ -172,7 +172,7 @@ export function form(f, attributes, ...children) {
 export function table(headings, rows) {
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": t("Table") },
     h("table",
-      h("thead", h("tr", headings.map((each) => h("th", { scope: "col" }, each)))),
+      h("thead", h("tr", headings.map((heading) => h("th", { scope: "col" }, heading)))),
       h("tbody", rows.map((cells) => row(headings, cells)))));
 }
 

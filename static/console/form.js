@@ -43,8 +43,8 @@ export function formOf(params, upload) {
   /** Show an answer's problems beside the fields, those that have none under all. */
   function complain(problems) {
     const find = (id) => element.querySelector(`#${CSS.escape(id)}`);
-    for (const each of element.querySelectorAll(".alarm")) fill(each);
-    for (const each of element.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
+    for (const place of element.querySelectorAll(".alarm")) fill(place);
+    for (const input of element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
     for (const [path, words] of flat(problems)) {
       let at = path;
       while (!find(`param-${at}-error`)) at = at.replace(/\.?[^.]*$/, "");
@@ -74,18 +74,18 @@ function isFile(path, rules, { upload }) {
 
 /** Properties that the schema does not know are kept as they are given. */
 function objectPart(path, rules, context, given) {
-  const parts = Object.entries(rules.properties).map(([name, each]) => {
-    const needed = each.required === true || (Array.isArray(rules.required) && rules.required.includes(name));
+  const parts = Object.entries(rules.properties).map(([name, property]) => {
+    const needed = property.required === true || (Array.isArray(rules.required) && rules.required.includes(name));
     const value = given === PRESET ? PRESET : given?.[name];
-    return [name, part(path ? `${path}.${name}` : name, { ...each, needed }, context, value)];
+    return [name, part(path ? `${path}.${name}` : name, { ...property, needed }, context, value)];
   });
   const unknown = Object.entries(isObject(given) ? given : {})
     .filter(([name]) => !Object.hasOwn(rules.properties, name));
-  const fields = parts.map(([, each]) => each.element);
+  const fields = parts.map(([, item]) => item.element);
   return {
     element: path ? group(path, rules, fields) : h("div", fields),
     get() {
-      const values = [...parts.map(([name, each]) => [name, each.get()]), ...unknown]
+      const values = [...parts.map(([name, item]) => [name, item.get()]), ...unknown]
         .filter(([, value]) => value !== undefined);
       return values.length || rules.needed ? Object.fromEntries(values) : undefined;
     },
@@ -102,14 +102,14 @@ function listPart(path, rules, context, given) {
     list.lastChild.querySelector("input, select, textarea, button").focus();
   }, { id: `add-${path}` });
   function add(value) {
-    const each = part(`${path}.${parts.length}`, { ...rules.items, needed: true }, context, value);
-    parts.push(each);
+    const item = part(`${path}.${parts.length}`, { ...rules.items, needed: true }, context, value);
+    parts.push(item);
     const label = t("Remove item {} of {}", parts.length, name);
-    const remover = button(t("Remove"), () => remove(each), { "aria-label": label });
-    list.append(h("div", { class: "item" }, each.element, remover));
+    const remover = button(t("Remove"), () => remove(item), { "aria-label": label });
+    list.append(h("div", { class: "item" }, item.element, remover));
   }
   function remove(gone) {
-    const values = parts.filter((each) => each !== gone).map((each) => each.get());
+    const values = parts.filter((item) => item !== gone).map((item) => item.get());
     parts = [];
     fill(list);
     values.forEach(add); // drawn anew: ids tell the place
@@ -117,10 +117,10 @@ function listPart(path, rules, context, given) {
     adder.focus();
   }
   const values = valueIn(rules, given);
-  if (Array.isArray(values)) values.forEach((each) => add(each));
+  if (Array.isArray(values)) values.forEach((value) => add(value));
   return {
     element: group(path, rules, list, adder),
-    get: () => (parts.length || rules.needed ? parts.map((each) => each.get() ?? null) : undefined),
+    get: () => (parts.length || rules.needed ? parts.map((item) => item.get() ?? null) : undefined),
   };
 }
 
@@ -257,9 +257,9 @@ function problemPlace(path) {
 
 /** {"a": {"b": ["Wrong."]}} as [["a.b", "Wrong."]]. */
 function flat(problems, path = "") {
-  if (Array.isArray(problems)) return problems.flatMap((each) => flat(each, path));
+  if (Array.isArray(problems)) return problems.flatMap((problem) => flat(problem, path));
   if (!isObject(problems)) return [[path, problems]];
-  return Object.entries(problems).flatMap(([name, each]) => flat(each, path ? `${path}.${name}` : name));
+  return Object.entries(problems).flatMap(([name, inner]) => flat(inner, path ? `${path}.${name}` : name));
 }
 
 function isObject(value) {

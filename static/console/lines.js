@@ -50,7 +50,7 @@ function curlPart([name, value]) {
 /** As it goes over the wire, so that it has a hash. */
 function shellForm(form) {
   const inName = (text) => text.replace(/["\r\n]/g, encodeURIComponent);
-  const lines = (...texts) => `  printf '%s\\r\\n' --${BOUNDARY}${texts.map((each) => ` ${quoted(each)}`).join("")}\n`;
+  const lines = (...texts) => `  printf '%s\\r\\n' --${BOUNDARY}${texts.map((line) => ` ${quoted(line)}`).join("")}\n`;
   const parts = form.map(([name, value]) => {
     const head = `Content-Disposition: form-data; name="${inName(name)}"`;
     if (!isFile(value)) return lines(head, "", value);
@@ -61,7 +61,7 @@ function shellForm(form) {
 }
 
 function python({ target, headers, form, file, json }, asApp) {
-  const open = (each) => `open(${quote(each.name)}, "rb")`;
+  const open = (value) => `open(${quote(value.name)}, "rb")`;
   const some = (files, f) => `{${pairs(form.filter(([, value]) => isFile(value) === files), f)}}`;
   const part = (value) => `(${quote(value.name)}, ${open(value)}, ${quote(typeOf(value))})`;
   const body = form ? `data=${some(false, quote)},\n    files=${some(true, part)}`
@@ -91,7 +91,7 @@ print(response.text)`;
 }
 
 function javascript({ target, headers, form, file, json }, asApp) {
-  const open = (each) => `new Blob([readFileSync(${quote(each.name)})], { type: ${quote(typeOf(each))} })`;
+  const open = (value) => `new Blob([readFileSync(${quote(value.name)})], { type: ${quote(typeOf(value))} })`;
   const part = (value) => (isFile(value) ? `${open(value)}, ${quote(value.name)}` : quote(value));
   const fields = form?.map(([name, value]) => `form.append(${quote(name)}, ${part(value)});\n`);
   const own = pairs(Object.entries(headers), quote);

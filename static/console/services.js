@@ -43,8 +43,8 @@ function drawAll(place, { services, catalog, faults: counts }, title) {
 async function drawOne(place, { services }, name) {
   const lastCallsOf = `/calls?limit=20&service=${encodeURIComponent(name)}`;
   const [{ items }, calls] = await Promise.all([get("/services"), get(lastCallsOf)]);
-  const service = services.find((each) => each.name === name);
-  const { methods, proxy } = items.find((each) => each.name === name) || { methods: [], proxy: [] };
+  const service = services.find((item) => item.name === name);
+  const { methods, proxy } = items.find((item) => item.name === name) || { methods: [], proxy: [] };
   const missing = () => [
     h("h1", t("No such service")), h("p", t("The catalog has no {}, or you may not call it.", name))];
   refill(place, [service, methods, proxy, calls], () => (!service ? missing() : [
@@ -70,8 +70,8 @@ function worse(one, other) {
 function seek(place) {
   const wanted = place.querySelector("#search").value.toLowerCase();
   const cards = [...place.querySelectorAll("#services > li")];
-  for (const each of cards) each.hidden = !each.dataset.service.toLowerCase().includes(wanted);
-  const shown = cards.filter((each) => !each.hidden).length;
+  for (const element of cards) element.hidden = !element.dataset.service.toLowerCase().includes(wanted);
+  const shown = cards.filter((element) => !element.hidden).length;
   place.querySelector("#count").textContent = t("{} of {} service(s)", shown, cards.length);
 }
 

@@ -23,15 +23,15 @@ let owner = null;
 
 export async function draw(place, { rest: [service, method] }) {
   const services = await get("/services");
-  const items = services.items.filter((each) => each.methods.length); // one may only pass requests on
+  const items = services.items.filter((item) => item.methods.length); // one may only pass requests on
   if (!items.length) return fill(place, h("h1", t("Try a method")), h("p", t("There is no method that you may call.")));
   if (owner !== user().sub) {
     owner = user().sub;
     sections = {};
     fill(past);
   }
-  const chosen = items.find((each) => each.name === service) || items[0];
-  const one = chosen.methods.find((each) => each.name === method) || chosen.methods[0];
+  const chosen = items.find((item) => item.name === service) || items[0];
+  const one = chosen.methods.find((item) => item.name === method) || chosen.methods[0];
   const list = h("ul", { class: "names" });
   const search = (text) => fill(list, text && seek(items, text).slice(0, MAX_FOUND).map(([of, { name, summary }]) => (
     h("li", link(["try", of, name], `${of}.${name}`), ` ${summary}`))));
@@ -86,12 +86,12 @@ function section(service, method) {
   let asks;
   const form = h("form", { oninput: show, onsubmit: (event) => { event.preventDefault(); submit(); } }, params.element,
     isForm && labelled(t("Field of the form"), part), isStreamed && labelled(t("File"), file),
-    h("details", h("summary", t("Headers")), headers.map((each) => labelled(each.name, each))),
+    h("details", h("summary", t("Headers")), headers.map((input) => labelled(input.name, input))),
     h("p", { class: "states" }, sender, cancel));
 
   function call() {
     const raw = isStreamed && file.files[0] ? { file: file.files[0], field: isForm && part.value } : null;
-    const values = Object.fromEntries(headers.filter((each) => each.value).map((each) => [each.name, each.value]));
+    const values = Object.fromEntries(headers.filter((input) => input.value).map((input) => [input.name, input.value]));
     return content({ path, params: last, headers: values, files: method.upload === "form" ? params.files() : {}, raw });
   }
   function show() {
@@ -205,7 +205,8 @@ async function tellCourse(place, id, tries = TRIES) {
 
 function bytesOf(data) {
   try {
-    return new Blob([Uint8Array.from(atob(data.base64), (each) => each.charCodeAt(0))], { type: data.content_type });
+    const bytes = Uint8Array.from(atob(data.base64), (character) => character.charCodeAt(0));
+    return new Blob([bytes], { type: data.content_type });
   } catch { // it only has that name
     return null;
   }
