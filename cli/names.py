@@ -146,10 +146,7 @@ def _read_file(file: Path) -> Iterator[tuple[str, Mapping[str, MethodNames]]]:
         return
     for name, service in _entries(_mapping(document).get("services")):
         methods = _entries(service.get("methods"))
-        yield (
-            name,
-            {method: _method(service, declared) for method, declared in methods},
-        )
+        yield name, {method: _method(service, declared) for method, declared in methods}
 
 
 def _method(service: Mapping[str, Any], declared: Mapping[str, Any]) -> MethodNames:

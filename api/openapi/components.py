@@ -24,21 +24,19 @@ INFO = {
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }
+#: By the name of the scheme: the header, and what it says.
 _APP = {
-    "appId": "X-App-Id",
-    "appTimestamp": "X-Timestamp",
-    "appNonce": "X-Nonce",
-    "appSignature": "X-Signature",
-}
-_APP_DESCRIPTIONS = {
-    "appId": "The app's id; together with the other three `X-` headers, which sign one request.",
-    "appTimestamp": "Unix seconds.",
-    "appNonce": "8 to 64 characters, each time others.",
-    "appSignature": (
-        "Lower-case hex of HMAC-SHA256 with the app's secret over METHOD, PATH_WITH_QUERY, TIMESTAMP, NONCE and the "
-        "hex SHA-256 of the body, each but the last followed by a line end."
+    "appId": (
+        "X-App-Id", "The app's id; together with the other three `X-` headers, which sign one request.",
     ),
-}
+    "appTimestamp": ("X-Timestamp", "Unix seconds."),
+    "appNonce": ("X-Nonce", "8 to 64 characters, each time others."),
+    "appSignature": (
+        "X-Signature",
+        "Lower-case hex of HMAC-SHA256 with the app's secret over METHOD, PATH_WITH_QUERY, TIMESTAMP, NONCE and the "
+        "hex SHA-256 of the body, each but the last followed by a line end.",
+    ),
+}  # fmt: skip
 SCHEMES = {
     "bearer": {
         "type": "http",
@@ -53,13 +51,8 @@ SCHEMES = {
         "description": "The same token, where `Authorization` is wanted for something else.",
     },
     **{
-        name: {
-            "type": "apiKey",
-            "in": "header",
-            "name": header,
-            "description": _APP_DESCRIPTIONS[name],
-        }
-        for name, header in _APP.items()
+        name: {"type": "apiKey", "in": "header", "name": header, "description": description}
+        for name, (header, description) in _APP.items()
     },
 }
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"token": []}, {name: [] for name in _APP}]

@@ -12,14 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.audit import app_act
-from cli.accounts import (
-    loaded_auth,
-    missing,
-    print_rows,
-    record_act,
-    validate_with,
-    write_session,
-)
+from cli.accounts import loaded_auth, missing, print_rows, record_act, validate_with, write_session
 from cli.loading import loaded_gateway
 from cli.output import AS_JSON
 from gateway.catalog.model import unknown_patterns
@@ -77,10 +70,7 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
 @app_cli.command("set")
 @click.argument("app_id")
 @click.option(
-    "--allow",
-    multiple=True,
-    callback=check_allow,
-    help=f"Replaces the whole list. {SEVERAL}",
+    "--allow", multiple=True, callback=check_allow, help=f"Replaces the whole list. {SEVERAL}"
 )
 @click.option("--rate", callback=validate_with(RATE), help="such as 100/minute")
 def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:

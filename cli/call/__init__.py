@@ -21,15 +21,9 @@ from cli.names import complete_method, complete_param, complete_service
     is_flag=True,
     help="Print the exact request instead of sending it; secrets are masked.",
 )
+@click.option("--paginate", is_flag=True, help="Gather all pages of the list into one answer.")
 @click.option(
-    "--paginate",
-    is_flag=True,
-    help="Gather all pages of the list into one answer.",
-)
-@click.option(
-    "--stream",
-    is_flag=True,
-    help="Insist on an answer that is printed as it comes, byte for byte.",
+    "--stream", is_flag=True, help="Insist on an answer that is printed as it comes, byte for byte."
 )
 @click.option(
     "-d",

@@ -25,10 +25,7 @@ def render_request(request: HttpRequest, service: Service) -> str:
         lines.append(
             f"# would be refused: {host} is no public address; allow_private: true allows it"
         )
-    lines += [
-        f"{request.verb} {target} HTTP/1.1",
-        f"Host: {base.netloc}",
-    ]
+    lines += [f"{request.verb} {target} HTTP/1.1", f"Host: {base.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
     if request.body or request.verb in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(request.body)}")

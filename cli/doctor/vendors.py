@@ -11,9 +11,9 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cli.doctor.clocks import clock_finding
 from cli.doctor.finding import Finding, ok, problem, warning
@@ -99,26 +99,18 @@ def proxy_finding(settings: Settings) -> Finding:
 
 def _places(catalog: Catalog, outbound: Outbound) -> list[Place]:
     """Return each place once; hosts that the caller chooses are left out."""
-    services: dict[Place, list[str]] = {}
+    services: dict[Place, dict[str, None]] = {}  # names once, in their order
     for service in catalog.services.values():
-        for url in (*service.all_base_urls, *service.token_urls):
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-            if parts.scheme in ("http", "https") and HOST.fullmatch(host):
-                names = services.setdefault(_place(service, url, outbound), [])
-                if service.name not in names:
-                    names.append(service.name)
-    return [
-        Place(place.host, place.port, place.tls, place.proxy, place.allow_private, tuple(names))
-        for place, names in services.items()
-    ]
+        for url in map(urlsplit, (*service.all_base_urls, *service.token_urls)):
+            if url.scheme in ("http", "https") and HOST.fullmatch(url.hostname or ""):
+                services.setdefault(_place(service, url, outbound), {})[service.name] = None
+    return [replace(place, services=tuple(names)) for place, names in services.items()]
 
 
-def _place(service: Service, url: str, outbound: Outbound) -> Place:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    tls = service.tls if parts.scheme == "https" else None
-    port = parts.port or (443 if tls else 80)
+def _place(service: Service, url: SplitResult, outbound: Outbound) -> Place:
+    host = url.hostname or ""
+    tls = service.tls if url.scheme == "https" else None
+    port = url.port or (443 if tls else 80)
     proxy = service.egress_proxy
     if proxy is None and (host, port) not in outbound.no_proxy:
         proxy = outbound.proxy

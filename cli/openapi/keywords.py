@@ -8,14 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cli.openapi.merging import (
-    Merger,
-    Refs,
-    Schema,
-    says_type,
-    type_of,
-    writable_properties,
-)
+from cli.openapi.merging import Merger, Refs, Schema, says_type, type_of, writable_properties
 from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import CursorResult, String, Text, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.columns import utc_now
 from models.database import Base
+
+if TYPE_CHECKING:  # whoever has no connections needs none of it
+    from gateway.signers.tokens.connection_store import ConnectionKey
 
 CONNECTED = "connected"
 NOT_CONNECTED = "not_connected"
@@ -49,10 +52,8 @@ class AccountConnection(Base):
     last_error: Mapped[str | None] = mapped_column(Text)
 
     @classmethod
-    def by_key(
-        cls, session: Session, service: str, fingerprint: str, *, lock: bool = False
-    ) -> Self | None:
-        query = select(cls).where(cls.service == service, cls.fingerprint == fingerprint)
+    def by_key(cls, session: Session, key: ConnectionKey, *, lock: bool = False) -> Self | None:
+        query = select(cls).where(cls.service == key.service, cls.fingerprint == key.fingerprint)
         if lock:
             query = query.with_for_update()
         return session.scalar(query)

@@ -88,7 +88,7 @@ class ConnectionVault:
         """
         with self._write() as session:
             self._clear_service(session, key.service)
-            row = AccountConnection.by_key(session, key.service, key.fingerprint, lock=True)
+            row = AccountConnection.by_key(session, key, lock=True)
             if row is None:
                 row = AccountConnection(service=key.service, fingerprint=key.fingerprint)
                 session.add(row)
@@ -114,7 +114,7 @@ class ConnectionVault:
         :raises SQLAlchemyError: the database does not answer.
         """
         with self._database.read_session() as session:
-            return AccountConnection.by_key(session, key.service, key.fingerprint)
+            return AccountConnection.by_key(session, key)
 
     def _look(self, key: ConnectionKey, stale: _State | None) -> _State:
         """Read the state anew; while the database is away, the last one counts."""
@@ -153,13 +153,13 @@ class ConnectionVault:
 
         :raises CredentialError: there is neither.
         """
-        row = AccountConnection.by_key(session, key.service, key.fingerprint, lock=True)
+        row = AccountConnection.by_key(session, key, lock=True)
         if row is not None:
             return row
         if key.seed is None:
             raise not_connected(key)
         locks.lock_name(session, f"connection:{key.service}")
-        row = AccountConnection.by_key(session, key.service, key.fingerprint, lock=True)
+        row = AccountConnection.by_key(session, key, lock=True)
         if row is not None:
             return row  # another worker was first
         row = self._claims.begin(key, key.seed)
@@ -183,7 +183,7 @@ class ConnectionVault:
         for tries_left in reversed(range(WRITE_TRIES)):
             try:
                 with self._write() as session:
-                    row = AccountConnection.by_key(session, key.service, key.fingerprint, lock=True)
+                    row = AccountConnection.by_key(session, key, lock=True)
                     if row is not None:
                         change(row)
                 return
