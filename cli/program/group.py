@@ -38,16 +38,10 @@ class Program(click.Group):
             epilog="postern COMMAND --help says what a command takes.",
         )
         self._make_info = make_info
-        self.params.append(
-            click.Option(
-                ["--version"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_printer(f"Postern {version}"),
-                help="Print the version.",
-            )
+        add_version = click.version_option(
+            version, message="Postern %(version)s", help="Print the version."
         )
+        add_version(self)
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.obj = self._make_info()
@@ -66,12 +60,3 @@ class Program(click.Group):
             if rows:
                 with formatter.section(click.style(title, bold=True)):
                     formatter.write_dl(rows)
-
-
-def _printer(text: str) -> Callable[..., None]:
-    def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        if value:
-            click.echo(text)
-            ctx.exit()
-
-    return callback
