@@ -75,7 +75,7 @@ def judge(name: str, provider: Provider) -> Outcome:
     try:
         load_catalog(text, name, writer.env)
     except CatalogError as error:
-        _, key, problem = error.problems[0]
+        _, _, key, problem = error.problems[0]
         place = re.sub(r"services\.[^.]+\.", "", key)
         return Outcome(name, mode, f"{place}: {problem}", text)
     return Outcome(name, mode, "", text)
