@@ -98,8 +98,7 @@ class Probes:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._fence is not None:
-            with suppress(StoreUnavailable):
-                self._runtime.store.release(self._key, self._fence)
+            self._runtime.store.release(self._key, self._fence)
 
     def look(self) -> float:
         """Take note of what is known; probe what is due, if that is this worker's part now.

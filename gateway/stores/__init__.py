@@ -73,10 +73,9 @@ class FallbackStore:
             store.renew_slot(key, lease, ttl)
 
     def release_slot(self, key: str, lease: str) -> None:
-        """Give the slot back; should the store be away it ends by itself."""
+        """Give the slot back, or once the store is back."""
         store, lease = self._holder(lease)
-        with suppress(StoreUnavailable):
-            store.release_slot(key, lease)
+        store.release_slot(key, lease)
 
     def _holder(self, lease: str) -> tuple[Store, str]:
         if lease.startswith(LOCAL):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Protocol, Self
 
-from gateway.errors import StoreUnavailable
 from gateway.rates import Bucket, Permit
 
 
@@ -17,7 +15,7 @@ class Lock:
             if lock.fence is None:
                 raise Conflict("Another worker pays.")
 
-    Should the store be away at the end, the lock ends by itself after its ``ttl``.
+    Should the store be away at the end, the lock ends once it is back, or after its ``ttl``.
 
     :ivar fence: the fencing number, for ``Store.set_fenced``; None while another holds the lock.
     :raises StoreUnavailable: at the head, when the store does not answer.
@@ -36,8 +34,7 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         if self.fence is not None and self._release_at_end:
-            with suppress(StoreUnavailable):
-                self._store.release(self._key, self.fence)
+            self._store.release(self._key, self.fence)
 
     def keep(self) -> None:
         """Leave the lock held after the block: nobody tries again before its ``ttl`` ends."""
@@ -92,7 +89,7 @@ class Store(Protocol):
         """
 
     def release(self, key: str, fence: int) -> None:
-        """Release the lock, if it is still held under this number."""
+        """Release the lock, if it is still held under this number; never raising, as ``forget``."""
 
     def lock(self, key: str, ttl: float) -> Lock:
         """Return the lock ``key`` for a ``with`` block."""
@@ -121,7 +118,7 @@ class Store(Protocol):
         """Hold the slot, if it is still held, for ``ttl`` seconds from now."""
 
     def release_slot(self, key: str, lease: str) -> None:
-        """Release the slot, if it is still held."""
+        """Release the slot, if it is still held; never raising, as ``forget``."""
 
     def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
         """Add values to each list, which keeps its last ones, for ``ttl`` seconds from now."""

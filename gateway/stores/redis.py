@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from gateway.errors import StoreUnavailable
@@ -129,10 +130,9 @@ class RedisStore(Store):
         self._set_fenced = register(SET_FENCED)
         self._acquire_rate = register(ACQUIRE_RATE)
         self._hold_slot = register(HOLD_SLOT)
-        self._keys_to_forget: set[str] = set()
-        self.link.on_return(self._forget_keys)
-        self._values_to_remember: dict[tuple[str, int], tuple[bytes, float]] = {}
-        self.link.on_return(self._remember_values)
+        #: Operations that nobody has seen succeed, by what they change.
+        self._unfinished: dict[tuple[str, ...], Callable[[], object]] = {}
+        self.link.on_return(self._finish_all)
 
     @property
     def up(self) -> bool:
@@ -166,9 +166,7 @@ class RedisStore(Store):
             client.delete(PREFIX + key)
 
     def forget(self, key: str) -> None:
-        self._keys_to_forget.add(key)
-        with suppress(StoreUnavailable):
-            self._forget_keys()
+        self._do_surely(("forget", key), partial(self.link.client.delete, PREFIX + key))
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
         with self.link.operation():
@@ -184,18 +182,16 @@ class RedisStore(Store):
             return None if fence is None else int(fence)
 
     def release(self, key: str, fence: int) -> None:
-        with self.link.operation():
-            self._release_lock([f"{PREFIX}lock:{key}"], [fence])
+        release = partial(self._release_lock, [f"{PREFIX}lock:{key}"], [fence])
+        self._do_surely(("release", key, str(fence)), release)
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         with self.link.operation():
-            keys = [PREFIX + key, f"{PREFIX}fence:{key}"]
-            return bool(self._set_fenced(keys, [value, _milliseconds(ttl), fence]))
+            return bool(self._set_fenced(*_fenced(key, value, ttl, fence)))
 
     def remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
-        self._values_to_remember[key, fence] = value, ttl
-        with suppress(StoreUnavailable):
-            self._remember(key, value, ttl, fence)
+        write = partial(self._set_fenced, *_fenced(key, value, ttl, fence))
+        self._do_surely(("remember", key, str(fence)), write)
 
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
         keys = [f"{PREFIX}window:{bucket.key}" for bucket in buckets]
@@ -225,8 +221,8 @@ class RedisStore(Store):
             self._hold_slot([f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl)])
 
     def release_slot(self, key: str, lease: str) -> None:
-        with self.link.operation() as client:
-            client.zrem(f"{PREFIX}leases:{key}", lease)
+        release = partial(self.link.client.zrem, f"{PREFIX}leases:{key}", lease)
+        self._do_surely(("release", key, lease), release)
 
     def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
         with self.link.operation() as client, client.pipeline(transaction=False) as pipe:
@@ -243,18 +239,26 @@ class RedisStore(Store):
     def close(self) -> None:
         self.link.close()
 
-    def _forget_keys(self) -> None:
-        for key in tuple(self._keys_to_forget):
-            self.delete(key)
-            self._keys_to_forget.discard(key)
+    def _do_surely(self, name: tuple[str, ...], operation: Callable[[], object]) -> None:
+        """Do it now, or once Redis is back, before anybody else may ask it."""
+        self._unfinished[name] = operation
+        with suppress(StoreUnavailable):
+            self._finish(name, operation)
 
-    def _remember_values(self) -> None:
-        for (key, fence), (value, ttl) in tuple(self._values_to_remember.items()):
-            self._remember(key, value, ttl, fence)
+    def _finish_all(self) -> None:
+        for name, operation in tuple(self._unfinished.items()):
+            self._finish(name, operation)
 
-    def _remember(self, key: str, value: bytes, ttl: float, fence: int) -> None:
-        self.set_fenced(key, value, ttl, fence)
-        self._values_to_remember.pop((key, fence), None)
+    def _finish(self, name: tuple[str, ...], operation: Callable[[], object]) -> None:
+        with self.link.operation():
+            operation()
+        if self._unfinished.get(name) is operation:  # and not the same once more
+            del self._unfinished[name]
+
+
+def _fenced(key: str, value: bytes, ttl: float, fence: int) -> tuple[list[str], list[object]]:
+    """Return what ``SET_FENCED`` takes."""
+    return [PREFIX + key, f"{PREFIX}fence:{key}"], [value, _milliseconds(ttl), fence]
 
 
 def _milliseconds(ttl: float) -> int:

@@ -254,6 +254,22 @@ def test_what_must_be_done_first_is_done_before_anybody_else_asks(
     assert store.get("k") == b"first"
 
 
+def test_what_was_held_when_redis_went_and_given_back_meanwhile_is_free_once_it_is_back(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
+    lease = store.acquire_slot("s", 1, 1000) or ""
+    fence = store.acquire("l", 1000) or 0
+    redis_server.client.config_set("maxmemory", 1)
+    with pytest.raises(StoreUnavailable):
+        store.set("k", b"v" * 100, 100)
+    store.release_slot("s", lease)
+    store.release("l", fence)
+    redis_server.client.config_set("maxmemory", 0)
+    assert comes_true(lambda: store.up)
+    assert store.acquire_slot("s", 1, 1000)
+    assert store.acquire("l", 1000)
+
+
 def test_a_fence_is_higher_even_after_redis_was_restarted_empty(
     store: RedisStore, redis_server: RedisServer
 ) -> None:
