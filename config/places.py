@@ -69,8 +69,8 @@ def listen_problem(host: str, port: int) -> str | None:
         other = 5051
     if error.errno == errno.EADDRINUSE:
         return (
-            f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); say "
-            f"PORT={other} make run"
+            f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); put "
+            f"PORT={other}, or another that is free, into .env"
         )
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED_PORTS:
         return (

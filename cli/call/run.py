@@ -84,7 +84,11 @@ def _why(call: Call) -> str:
     """
     attempts = call.trace.attempts
     reason = attempts[-1].why if attempts else None
-    return f"why: {escape_controls(reason)}" if reason else ""
+    if not reason:
+        return ""
+    if attempts[-1].status is None:
+        reason = f"{attempts[-1].host}: {reason}"
+    return f"why: {escape_controls(reason)}"
 
 
 def _refuse_unfit(method: Method, options: Options) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -152,3 +153,18 @@ def test_why_a_service_said_no_is_told_beside_the_answer_masked_and_fit_for_a_te
 def test_a_call_that_was_not_sent_has_no_reason_of_a_services(call: Run, vendor: Wire) -> None:
     done = call("send", "too=mei")
     assert (done.stderr, done.exit_code, vendor.heard) == ("", 1, [])
+
+
+def test_where_nothing_answered_is_told_with_why(
+    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and never listens
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        methods = {"m": {"http": "GET /", "retry": {"times": 0}}}
+        services = {"s": service(f"http://{address}", methods=methods)}
+        file = tmp_path / "catalog.yaml"
+        file.write_text(json.dumps({"version": 1, "services": services}))
+        runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
+        done = runner.invoke(args=["call", "s", "m"])
+    assert done.stderr.startswith(f"why: {address}: ConnectionRefusedError")

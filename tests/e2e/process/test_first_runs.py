@@ -70,9 +70,9 @@ def test_a_key_file_that_is_none_stops_the_start_and_not_each_worker(folder: Pat
 
 
 def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken_port: int) -> None:
-    assert f"PORT: {taken_port} is taken by another program" in start(
-        folder, "gunicorn", PORT=str(taken_port)
-    )
+    output = start(folder, "gunicorn", PORT=str(taken_port))
+    assert f"PORT: {taken_port} is taken by another program" in output
+    assert "; put PORT=5050, or another that is free, into .env" in output
 
 
 def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
