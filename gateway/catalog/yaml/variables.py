@@ -71,14 +71,15 @@ class Variables:
         if has_default and not self._env.get(name):
             return default
         if name in self._env:
-            self._document.injected.append((path, self._env[name]))
-            if not self._env[name] and _SENT.intersection(path):
+            value = _pem_lines(self._env[name])
+            self._document.injected.append((path, value))
+            if not value and _SENT.intersection(path):
                 self._document.complain_missing(
                     path,
                     f"${{{name}}} is set, but to nothing; give it a value"
                     f" (${{{name}:-}} may be empty)",
                 )
-            return self._env[name]
+            return value
         self._complain_unset(name, path)
         return ""
 
@@ -105,3 +106,10 @@ class Variables:
             return ""
         self._document.injected.append((path, content))
         return content
+
+
+def _pem_lines(text: str) -> str:
+    r"""Return a key in PEM with its lines, which a variable that is one line has ``\n`` for."""
+    if text.startswith("-----BEGIN ") and "\n" not in text:
+        return text.replace("\\n", "\n")
+    return text

@@ -11,6 +11,7 @@ from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Retry, Timeout
 from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
+from sandbox.keys import MERCHANT_PRIVATE_KEY
 
 EXAMPLE = """
 version: 1
@@ -242,6 +243,14 @@ def test_variables_are_filled_in_anywhere_in_a_text_and_stay_text() -> None:
     assert value('a: "${A}-${B}"\nb: ${A}\nc: $A\n${A}: k', {"A": "1", "B": "2"}) == {
         "a": "1-2", "b": "1", "c": "$A", "${A}": "k",
     }  # fmt: skip
+
+
+def test_a_key_in_pem_may_be_a_variable_of_one_line_as_docker_takes_it() -> None:
+    auth = "{type: github_app, app_id: '7', installation_id: '8', private_key: '${KEY}'}"
+    text = f"version: 1\nservices: {{s: {{base_url: 'http://a', auth: {auth}, methods: {{}}}}}}"
+    key = MERCHANT_PRIVATE_KEY.strip()
+    catalog = load_catalog(text, "c.yaml", {"KEY": key.replace("\n", "\\n")})
+    assert catalog.services["s"].auth["private_key"].reveal() == key
 
 
 def test_what_a_variable_holds_is_not_filled_in_again() -> None:
