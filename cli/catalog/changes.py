@@ -1,13 +1,13 @@
 """What changes between two catalogs: services, methods and aggregates, key by key.
 
->>> list(changed_lines(old, new))
+>>> list(changed_lines(old, new, masker.mask_secrets))
 ["~ method shop.find", "    params.q.maxLength: 20 -> 40", "+ service news"]
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gateway.masking import STARS
@@ -17,13 +17,15 @@ MAX_VALUE_CHARACTERS = 60
 ABSENT = object()
 
 Values = Mapping[str, Any]
+Mask = Callable[[str], str]
 
 
-def changed_lines(old: Values, new: Values) -> Iterator[str]:
+def changed_lines(old: Values, new: Values, mask: Mask) -> Iterator[str]:
     """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a
     line for each key.
 
     :param old: a checked catalog as ``gateway.catalog.yaml.parser`` reads it; ``new`` likewise.
+    :param mask: takes secrets out of what is printed.
     """
     before = dict(_entries(old))
     after = dict(_entries(new))
@@ -32,7 +34,7 @@ def changed_lines(old: Values, new: Values) -> Iterator[str]:
             yield f"- {name}"
         elif name not in before:
             yield f"+ {name}"
-        elif changes := list(_changes(before[name], after[name], ())):
+        elif changes := list(_changes(before[name], after[name], mask, ())):
             yield f"~ {name}"
             yield from changes
 
@@ -47,20 +49,20 @@ def _entries(catalog: Values) -> Iterator[tuple[str, Values]]:
         yield f"aggregate {name}", aggregate
 
 
-def _changes(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
+def _changes(old: Any, new: Any, mask: Mask, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
-            yield from _changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+            yield from _changes(old.get(key, ABSENT), new.get(key, ABSENT), mask, (*path, key))
     elif old != new or type(old) is not type(new):
-        yield f"    {'.'.join(path)}: {_render(old, path)} -> {_render(new, path)}"
+        yield f"    {'.'.join(path)}: {_render(old, mask, path)} -> {_render(new, mask, path)}"
 
 
-def _render(value: Any, path: tuple[str, ...]) -> str:
+def _render(value: Any, mask: Mask, path: tuple[str, ...]) -> str:
     if value is ABSENT:
         return "(none)"
     if _may_be_secret(path):
         return STARS
-    text = json.dumps(value, ensure_ascii=False)
+    text = mask(json.dumps(value, ensure_ascii=False))  # before it is cut
     if len(text) > MAX_VALUE_CHARACTERS:
         return text[:MAX_VALUE_CHARACTERS] + "…"
     return text

@@ -85,8 +85,7 @@ def diff(file: str | None, as_json: bool) -> None:
         raise ComparisonError(_refusal(error).message) from error
     except click.ClickException as error:
         raise ComparisonError(error.message) from error
-    masker = app_state().masker
-    lines = [masker.mask_line(line.encode()).decode() for line in changed_lines(old, new)]
+    lines = list(changed_lines(old, new, app_state().masker.mask_secrets))
     if as_json:
         print_json({"same": not lines, "changes": lines})
     else:

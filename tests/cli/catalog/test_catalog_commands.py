@@ -113,6 +113,16 @@ def test_diff_hides_an_auth_that_comes_as_a_whole(
     assert "    auth: (none) -> ****\n" in done.output
 
 
+def test_diff_shows_no_part_of_a_secret_that_is_longer_than_what_it_prints(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
+    password = "hunter2-" * 12
+    text = f"{OLD}    egress_proxy: http://ann:{password}@proxy.example:3128\n"
+    (tmp_path / "new.yaml").write_text(text.replace("  maps: {base_url: http://b.example}\n", ""))
+    done = run(make_app(in_file), "diff", str(tmp_path / "new.yaml"))
+    assert 'egress_proxy: (none) -> "http://ann:****@proxy.example:3128"' in done.output
+
+
 def test_diff_of_the_same_says_nothing(make_app: Make, in_file: Settings) -> None:
     app = make_app(in_file)
     for words in (["diff"], ["diff", in_file.catalog]):
