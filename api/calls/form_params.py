@@ -27,16 +27,31 @@ def takes_form(method: Method) -> bool:
 def read_form_params(method: Method) -> dict[str, Any]:
     """Return this request's fields as text, and its files as the method's JSON has them.
 
-    A name that is given more than once is a list.
+    A name that is given more than once is a list, and so is one file where several may be given.
 
     :raises TooLarge: the form is over ``MAX_BODY``.
     :raises MalformedBody: it is no form.
     """
     binary = binary_params(method)
+    file_lists = {param.name for param in method.params if takes_files(param.keywords)}
     lists: dict[str, list[Any]] = {}
+    params: dict[str, Any] = {}
     for head, data in _parts():
         lists.setdefault(head.name, []).append(_value(head, data, head.name in binary))
-    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
+    for name, values in lists.items():
+        is_list = len(values) > 1 or (name in file_lists and isinstance(values[0], dict))
+        params[name] = values if is_list else values[0]
+    return params
+
+
+def takes_files(keywords: Mapping[str, Any]) -> bool:
+    """Return whether a parameter is a list of files."""
+    return keywords.get("type") == "array" and is_file(keywords.get("items", {}))
+
+
+def is_file(keywords: Mapping[str, Any]) -> bool:
+    """Return whether a value may be a file as the method's JSON has it."""
+    return keywords.get("type") == "object" and not keywords.get("properties")
 
 
 def merge_params(query: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:

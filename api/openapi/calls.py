@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.calls.form_params import is_file
 from api.http.versions import PREFIX
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from api.openapi.values import object_of, sample, schema_of
@@ -151,12 +152,15 @@ def _form_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Describe the parameters as parts of a form, where files are themselves and not base64."""
     form = object_of(declared)
     for name, keywords in declared.items():
-        is_file = keywords.get("type") == "object" and not keywords.get("properties")
-        if is_file or keywords.get("format") in ("byte", "binary"):
+        if _is_file(keywords):
             form["properties"][name] = _FILE
-        elif keywords.get("items", {}).get("format") in ("byte", "binary"):
+        elif _is_file(keywords.get("items", {})):
             form["properties"][name]["items"] = _FILE
     return form
+
+
+def _is_file(keywords: Mapping[str, Any]) -> bool:
+    return is_file(keywords) or keywords.get("format") in ("byte", "binary")
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:

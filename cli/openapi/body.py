@@ -138,13 +138,15 @@ class BodyReader:
         return names
 
     def _as_part(self, schema: Any) -> Any:
-        """Make a part of bytes a file; 3.1 says so by a content type, or by saying nothing at
-        all.
+        """Make a part of bytes a file, and a list of such one of files; 3.1 says so by a content
+        type, or by saying nothing at all.
         """
-        _, flat = self.keywords.flatten(schema)
+        kind, flat = self.keywords.flatten(schema)
         if flat.get("format") == "binary" or "contentMediaType" in flat or flat == {}:
             description = flat.get("description")
             return {"type": "object", "description": description, "x-note": FILE_NOTE}
+        if kind == "array" and isinstance(flat.get("items"), dict):
+            return {**flat, "items": self._as_part(flat["items"])}
         return schema
 
 

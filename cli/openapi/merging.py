@@ -18,6 +18,7 @@ _TYPE_HINTS = {
 }
 _PYTHON_TYPES = {bool: "boolean", str: "string", int: "integer", float: "number"}
 _COMBINERS = ("allOf", "oneOf", "anyOf")
+_WORDS = {"title", "description", "example", "examples", "default"}
 _CONDITIONS_ONLY = {"required", "not", "title", "description"}
 Schema = Mapping[str, Any]
 Refs = frozenset[str]
@@ -94,7 +95,7 @@ class Merger:
             if schema.get("type") == "null" or schema.get("enum") == [None]:
                 base = {**base, "nullable": True}
             elif schema.keys() - _CONDITIONS_ONLY or self._may_be_anything(base):
-                schemas.append(schema)
+                schemas.extend(self._alternatives(schema))
                 refs_of_last = branch_refs
             else:
                 self.dropped["oneOf or anyOf of required"] += 1
@@ -109,6 +110,14 @@ class Merger:
         if len(kinds) > 1:
             base = {**base, "x-shapes": _shapes(keyword, kinds, schemas)}
         return intersect(base, _unite(kinds[0], same_kind)), refs
+
+    def _alternatives(self, schema: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return a branch, or those that it has itself."""
+        if "x-shapes" not in schema or not self._unites_shapes:
+            return [schema]
+        shapes: list[dict[str, Any]] = schema["x-shapes"][1]
+        nullable = {"nullable": True} if schema.get("nullable") is True else {}
+        return [{**shape, **nullable} for shape in shapes]
 
     def _may_be_anything(self, base: Schema) -> bool:
         """Return whether a shape that says no type takes any value, and is not to be overlooked."""
@@ -175,13 +184,39 @@ def intersect(one: Schema, other: Schema) -> dict[str, Any]:
 def _unite(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a schema for what fits any of several schemas of one type."""
     united: dict[str, Any] = {"type": kind}
+    if any(
+        schema.get("nullable") is True or "null" in list_in(schema, "type") for schema in schemas
+    ):
+        united["nullable"] = True
     if kind == "object":
         return {**united, **_unite_objects(schemas)}
-    if all(isinstance(schema.get("enum"), list) for schema in schemas):
-        united["enum"] = [value for schema in schemas for value in schema["enum"]]
+    if all(map(_allowed_values, schemas)):
+        united["enum"] = [value for schema in schemas for value in _allowed_values(schema)]
     elif kind == "array":
-        united["items"] = schemas[0].get("items", {})
+        united["items"] = _any_of([schema.get("items", {}) for schema in schemas])
     return united
+
+
+def _allowed_values(schema: Schema) -> list[Any]:
+    """Return the values that a schema lists; none where it lists none."""
+    if "enum" not in schema and "const" in schema:
+        return [schema["const"]]
+    return list_in(schema, "enum")
+
+
+def _any_of(schemas: list[Any]) -> Any:
+    """Return a schema for what fits any of several; those that only differ in words are one."""
+    distinct: list[Any] = []
+    for schema in schemas:
+        if all(_without_words(schema) != _without_words(other) for other in distinct):
+            distinct.append(schema)
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+def _without_words(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    return {key: value for key, value in schema.items() if key not in _WORDS}
 
 
 def _shapes(
@@ -200,10 +235,12 @@ def _shapes(
 def _unite_objects(schemas: list[dict[str, Any]]) -> dict[str, Any]:
     united: dict[str, Any] = {}
     if all(isinstance(schema.get("properties"), dict) for schema in schemas):
+        names = dict.fromkeys(name for schema in schemas for name in schema["properties"])
         united["properties"] = {
-            name: value
-            for schema in reversed(schemas)
-            for name, value in schema["properties"].items()
+            name: _any_of(
+                [schema["properties"][name] for schema in schemas if name in schema["properties"]]
+            )
+            for name in names
         }
     required = [set(map(str, list_in(schema, "required"))) for schema in schemas]
     united["required"] = sorted(set.intersection(*required))

@@ -34,6 +34,7 @@ services:
           media: {{type: object, required: true}}
           thumb: {{type: string, format: binary}}
           tags: {{type: array, items: {{type: string}}}}
+          more: {{type: array, items: {{type: object}}}}
           size: {{type: integer, minimum: 1}}
           keep: {{type: boolean, in: query}}
           extra: {{type: object, properties: {{a: {{type: integer}}}}}}
@@ -101,6 +102,13 @@ def test_files_and_fields_of_a_form_are_the_methods_parameters(post: Post, box: 
         b'name="extra"\r\nContent-Type: application/json\r\n\r\n{"a":1}\r\n',
     ):
         assert part in request.body
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_list_of_files_may_be_one(post: Post, box: Sandbox, count: int) -> None:
+    answer = post({"id": "7", "media": file(), "more": [file(name="x.png")] * count})
+    assert answer.status_code == 200, answer.json
+    assert box.requests[-1].body.count(b'name="more"; filename="x.png"') == count
 
 
 def test_the_same_method_is_called_by_json_as_before(post: Post, box: Sandbox) -> None:
@@ -213,5 +221,6 @@ def test_openapi_says_that_it_takes_a_form(client: FlaskClient) -> None:
     content = paths["/api/v1/call/s/send"]["post"]["requestBody"]["content"]
     properties = content["multipart/form-data"]["schema"]["properties"]
     assert properties["media"] == properties["thumb"] == {"type": "string", "format": "binary"}
+    assert properties["more"]["items"] == {"type": "string", "format": "binary"}
     assert properties["extra"]["type"] == "object"
     assert list(content) == ["application/json", "multipart/form-data"]

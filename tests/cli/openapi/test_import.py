@@ -279,6 +279,37 @@ def test_all_of_is_merged_and_one_of_objects_lists_all_their_properties() -> Non
     }
 
 
+def test_a_property_that_several_shapes_have_takes_what_it_takes_in_any_of_them() -> None:
+    text = {"type": "string"}
+    parts = {"type": "array", "items": {"oneOf": [text, {"type": "integer"}]}}
+    shapes = [
+        {"role": {"type": "string", "enum": ["system"]}, "content": text},
+        {"role": {"const": "user"}, "content": {"oneOf": [text, parts]}},
+        {"role": {"const": "tool"}, "content": {**text, "description": "What came of it."}},
+    ]
+    objects = [{"type": "object", "properties": shape} for shape in shapes]
+    assert body_params({"oneOf": objects}) == {
+        "role": {"type": "string", "enum": ["system", "user", "tool"]},
+        "content": {"anyOf": [text, parts]},
+    }
+
+
+def test_lists_of_several_kinds_are_one_of_all_of_them() -> None:
+    text = {"type": "string"}
+    number = {"type": "integer"}
+    lists = [{"type": "array", "items": items} for items in (text, number)]
+    result = body_params({"properties": {"input": {"oneOf": [text, *lists]}}})
+    items = {"anyOf": [text, number]}
+    assert result["input"] == {"oneOf": [text, {"type": "array", "items": items}]}
+
+
+def test_of_shapes_that_may_be_null_the_whole_may() -> None:
+    shapes = [{"type": ["string", "null"], "maxLength": 3}, {"type": "string", "maxLength": 5}]
+    assert body_params({"properties": {"a": {"anyOf": shapes}}}) == {
+        "a": {"type": "string", "nullable": True}
+    }
+
+
 def test_a_schema_inside_itself_ends_as_any_object() -> None:
     tree = {
         "type": "object",
@@ -678,6 +709,18 @@ def test_swagger_2_forms_files_and_comma_lists() -> None:
     }
     assert result["methods"]["get_pets"]["params"] == {
         "ids": {"type": "array", "items": {"type": "integer"}, "explode": False}
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    [{"type": "string", "format": "binary"}, {"type": "string", "contentMediaType": "image/*"}],
+)
+def test_a_part_of_bytes_is_a_file_and_a_list_of_such_one_of_files(file: Values) -> None:
+    parts = {"one": file, "more": {"type": "array", "items": file}}
+    assert body_params({"properties": parts}, "multipart/form-data") == {
+        "one": {"type": "object"},
+        "more": {"type": "array", "items": {"type": "object"}},
     }
 
 
