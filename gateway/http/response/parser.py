@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 
 from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, ConnectionLost
@@ -200,8 +201,12 @@ class StreamingResponseParser(ResponseParser):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The headers as they came, in order."""
-        return self._head.presentable() if self._head else []
+        """The headers as they came, in order, but for a length that cannot be passed on so."""
+        pairs = self._head.presentable() if self._head else []
+        length = self.headers.get("content-length")
+        if length is None or length.isdecimal():
+            return pairs
+        return _with_one_length(pairs, length)
 
     @property
     def reason(self) -> str:
@@ -231,6 +236,17 @@ class StreamingResponseParser(ResponseParser):
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return piece
+
+
+def _with_one_length(pairs: list[tuple[str, str]], length: str) -> list[tuple[str, str]]:
+    """Return headers whose ``Content-Length`` is one number (RFC 9110, 8.6).
+
+    There is none if it says no number, as it may where no body comes (HEAD, 304).
+    """
+    others = [pair for pair in pairs if pair[0].lower() != "content-length"]
+    with suppress(BadResponse):
+        others.append(("Content-Length", str(_parse_length(length))))
+    return others
 
 
 def _parse_length(text: str) -> int:

@@ -376,6 +376,25 @@ def test_a_status_below_100_is_a_bad_response(open_gate: Open) -> None:
             proxied(at, "/x")
 
 
+@pytest.mark.parametrize(
+    ("raw", "lengths"),
+    [
+        (b"200 OK\r\nContent-Length: 2, 2\r\n\r\nhi", ["2"]),
+        (b"200 OK\r\nContent-Length: 2\r\nX: y\r\ncontent-length: 2\r\n\r\nhi", ["2"]),
+        (b"304 Not Modified\r\nContent-Length: two\r\n\r\n", []),
+    ],
+)
+def test_what_is_passed_on_has_one_length_that_is_a_number(
+    open_gate: Open, raw: bytes, lengths: list[str]
+) -> None:
+    with Wire([b"HTTP/1.1 " + raw] * 2) as server:
+        at = open_gate({"s": service(server.url, proxy=True, methods={"m": STREAM})})
+        for stream in (opened(at), proxied(at, "/x")):
+            passed = [value for name, value in stream.headers if name.lower() == "content-length"]
+            assert passed == lengths
+            stream.close()
+
+
 def test_a_transfer_coding_nobody_asked_for_is_a_bad_response(open_gate: Open) -> None:
     coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
     with Wire([coded]) as server:
