@@ -93,8 +93,7 @@ def check_etag(etag: str | None) -> None:
     incoming = current_context().request
     if "HTTP_IF_MATCH" not in incoming.environ:
         return
-    expected = incoming.if_match
-    if expected and (etag is None or not _plain(expected).contains_weak(etag)):
+    if etag is None or not _plain(incoming.if_match).contains_weak(etag):
         raise PreconditionFailed
 
 

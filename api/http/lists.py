@@ -20,6 +20,7 @@ from typing import Any
 from flask import Response, stream_with_context
 from marshmallow import Schema
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Integer,
@@ -160,7 +161,9 @@ def _count(rows: RowList, filters: Filters) -> Select[Any]:
 
 
 def _bounded(query: Select[Any]) -> Select[Any]:
-    return query.offset(bindparam("skip", type_=Integer)).limit(bindparam("limit", type_=Integer))
+    return query.offset(bindparam("skip", type_=BigInteger)).limit(
+        bindparam("limit", type_=Integer)
+    )
 
 
 def _after(query: Select[Any], model: Any, sort: str) -> Select[Any]:

@@ -134,7 +134,7 @@ def delete_product(product_id: int) -> None:
 def reduce_stock(data: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
-        if request.if_match:
+        if "If-Match" in request.headers:
             check_match(_get_product(session, product_id))
         is_available = Product.take_stock(session, product_id, data["quantity"])
         product = _get_product(session, product_id)

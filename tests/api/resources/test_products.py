@@ -184,6 +184,21 @@ def test_a_write_on_what_has_changed_is_refused(client, tokens, make) -> None:
     )
 
 
+@pytest.mark.parametrize("nothing", ["", ",", '"'])
+def test_an_if_match_that_names_no_version_guards_a_write_all_the_same(
+    client, tokens, make, nothing: str
+) -> None:
+    path = f"/api/v1/products/{make(stock=5)['id']}"
+    headers = {**tokens["admin"], "If-Match": nothing}
+    for answer in (
+        client.patch(path, json={"stock": 7}, headers=headers),
+        client.post(f"{path}/reduce_stock", json={"quantity": 1}, headers=headers),
+        client.delete(path, headers=headers),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (412, -3009)
+    assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 5
+
+
 def test_stock_is_not_taken_from_what_has_changed(client, tokens, make) -> None:
     path = f"/api/v1/products/{make(stock=5)['id']}"
     etag = client.get(path, headers=tokens["user"]).headers["ETag"]
@@ -197,6 +212,12 @@ def test_stock_is_not_taken_from_what_has_changed(client, tokens, make) -> None:
     assert (refused.status_code, refused.json["code"]) == (412, -3009)
     assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 4
     assert take("*").status_code == 200
+
+
+def test_a_list_may_be_skipped_as_far_as_64_bits_go(client, tokens, make) -> None:
+    make()
+    page = client.get(f"/api/v1/products?skip={2**63 - 1}", headers=tokens["user"]).json["data"]
+    assert (page["items"], page["total"]) == ([], 1)
 
 
 def test_of_many_who_take_stock_of_the_same_version_one_does(app, client, tokens, make) -> None:
