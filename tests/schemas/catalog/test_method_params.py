@@ -290,6 +290,13 @@ def test_a_long_uri_is_looked_at_in_linear_time() -> None:
         assert complaint(URI, text)
 
 
+def test_a_text_that_is_too_long_is_not_searched_for_its_pattern() -> None:
+    """Of the quadratic kind 20,000 characters take seconds, and a whole body hours."""
+    keywords = {**STRING, "maxLength": 3, "pattern": "[0-9]+$"}
+    assert complaint(keywords, "1" * 20_000 + "x") == ["Longer than maximum length 3."]
+    assert complaint(keywords, "12x") == ["Does not match the pattern [0-9]+$."]
+
+
 TEXT_OR_NUMBER = [STRING, INTEGER]
 CARD = {"type": "object", "properties": {"card": {**STRING, "required": True}}}
 BANK = {"type": "object", "properties": {"iban": {**STRING, "required": True}, "bic": STRING}}
