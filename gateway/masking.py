@@ -26,6 +26,7 @@ MIN_SECRET_CHARACTERS = 6
 MAX_PARAM_CHARACTERS = 200  # of one parameter in a log line
 MAX_LIST_ITEMS = 20  # of a parameter in a log line
 MAX_DEPTH = 32  # levels of a parameter in a log line
+MAX_HIDDEN_TEXTS = 1000  # of one call that are looked for in a text about it
 MAX_JSON_CHARACTERS = 65536  # of a text that is JSON, and is looked into
 #: Whose secrets are remembered: a call may still be on one that was replaced a while ago.
 MAX_CATALOGS = 16
@@ -190,8 +191,16 @@ class Masker:
         hidden: frozenset[str],
         max_characters: int = MAX_PARAM_CHARACTERS,
     ) -> str:
-        """Return a text about a call without secrets and what ``mask_params`` hides."""
-        for value in sorted(_hidden_texts(params, hidden, False), key=len, reverse=True):
+        """Return a text about a call without secrets and what ``mask_params`` hides.
+
+        Nothing is told where it hides so much that to look for each would take seconds.
+        """
+        hidden_texts: set[str] = set()
+        for value in _hidden_texts(params, hidden, False):
+            hidden_texts.add(value)
+            if len(hidden_texts) > MAX_HIDDEN_TEXTS:
+                return STARS
+        for value in sorted(hidden_texts, key=len, reverse=True):
             for form in _forms(value):
                 text = text.replace(form, STARS)
         text = self.mask_text(text)

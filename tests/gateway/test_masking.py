@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.bodies import dump_json
 from gateway.masking import (
     MAX_DEPTH,
+    MAX_HIDDEN_TEXTS,
     MAX_PARAM_CHARACTERS,
     MAX_TEMPORARY_SECRETS,
     STARS,
@@ -238,6 +239,16 @@ def test_what_a_service_says_does_not_repeat_what_is_hidden() -> None:
         "ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"})
     )
     assert masked == "ann: '****' ****=**** pin=**** 1381234****"
+
+
+def test_what_a_service_says_is_not_told_where_too_much_is_hidden_to_be_looked_for() -> None:
+    texts = [f"text{number}" for number in range(MAX_HIDDEN_TEXTS - 1)]
+
+    def mask(values: list[str]) -> str:
+        return Masker().mask_call_text("no to last", {"texts": values}, frozenset({"texts"}))
+
+    assert mask(["text0"] * MAX_HIDDEN_TEXTS + texts[1:] + ["last"]) == f"no to {STARS}"
+    assert mask([*texts, "last", "more"]) == STARS
 
 
 def test_what_a_service_says_is_cut_after_it_is_masked() -> None:
