@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from struct import Struct
 from urllib.parse import quote
 
@@ -25,6 +25,7 @@ STARS = "****"
 MIN_SECRET_CHARACTERS = 6
 MAX_PARAM_CHARACTERS = 200  # of one parameter in a log line
 MAX_LIST_ITEMS = 20  # of a parameter in a log line
+MAX_MEMBERS = 100  # of an object in a log line
 MAX_DEPTH = 32  # levels of a parameter in a log line
 MAX_HIDDEN_TEXTS = 1000  # of one call that are looked for in a text about it
 MAX_JSON_CHARACTERS = 65536  # of a text that is JSON, and is looked into
@@ -218,9 +219,8 @@ class Masker:
         if isinstance(value, Mapping | list) and not levels:
             return "…"
         if isinstance(value, Mapping):
-            return {
-                key: self._value(str(key), item, hidden, levels - 1) for key, item in value.items()
-            }
+            members = islice(value.items(), MAX_MEMBERS)
+            return {key: self._value(str(key), item, hidden, levels - 1) for key, item in members}
         if isinstance(value, list):
             return [self._value(name, item, hidden, levels - 1) for item in value[:MAX_LIST_ITEMS]]
         return value

@@ -16,6 +16,7 @@ from gateway.bodies import dump_json
 from gateway.masking import (
     MAX_DEPTH,
     MAX_HIDDEN_TEXTS,
+    MAX_MEMBERS,
     MAX_PARAM_CHARACTERS,
     MAX_TEMPORARY_SECRETS,
     STARS,
@@ -218,6 +219,12 @@ def test_long_values_are_cut_and_no_half_of_a_secret_survives_the_cut(masker: Ma
 
 def test_a_long_list_is_cut() -> None:
     assert mask({"l": list(range(100))}) == {"l": list(range(20))}
+
+
+def test_an_object_of_many_members_is_cut() -> None:
+    members = dict.fromkeys(map(str, range(MAX_MEMBERS + 1)), 1)
+    shown = Masker().mask_params({"prices": members}, frozenset())["prices"]
+    assert list(shown) == list(members)[:MAX_MEMBERS]
 
 
 def test_values_that_are_not_text_stay_as_they_are() -> None:

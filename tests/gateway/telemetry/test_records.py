@@ -289,7 +289,7 @@ def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
 
 def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Store) -> None:
     at = gate("POST /anything", params={"wide": {"type": "object"}}, store=store)
-    at.ask(params={"wide": {f"key{number}": "x" * 50 for number in range(1000)}})
+    at.ask(params={"wide": {f"key{number}": "x" * 100 for number in range(1000)}})
     assert one(at)["params"] is None
     for _ in range(MAX_LIST_RECORDS + 5):
         at.ask(request_id="r-2")
