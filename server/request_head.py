@@ -52,7 +52,6 @@ _UNIQUE = frozenset(
 _NO_TRAILERS = frozenset(
     {b"HOST", b"CONTENT-LENGTH", b"TRANSFER-ENCODING", b"TRAILER", b"AUTHORIZATION", b"TE"}
 )
-_OTHER_CODINGS = frozenset({"compress", "deflate", "gzip", "identity"})
 
 
 @dataclass(slots=True, eq=False)
@@ -277,25 +276,13 @@ def _frame(request: Request, environ: dict[str, Any]) -> None:
             raise MalformedBody(NOT_HTTP)
         request.expects_continue = request.minor > 0
     length = get("CONTENT_LENGTH")
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        request.keep_alive &= _is_only_chunked(environ["HTTP_TRANSFER_ENCODING"])
-        if length is not None or not request.minor:
+    if (coding := get("HTTP_TRANSFER_ENCODING")) is not None:
+        # Another one nobody would undo.
+        if coding.lower() != "chunked" or length is not None or not request.minor:
             raise MalformedBody(NOT_HTTP)
         request.length = None
     elif length is not None:
         request.length = _length_of(length)
-
-
-def _is_only_chunked(value: str) -> bool:
-    """Return whether the body has no other coding, which the application would refuse.
-
-    :raises MalformedBody: chunked is not the last one, or stands twice, or a coding is unknown.
-    """
-    codings = [coding.strip(" \t").lower() for coding in value.split(",")]
-    other_codings = set(codings[:-1])
-    if codings[-1] != "chunked" or other_codings - _OTHER_CODINGS:
-        raise MalformedBody(NOT_HTTP)
-    return other_codings <= {"identity"}
 
 
 def _length_of(value: str) -> int:
