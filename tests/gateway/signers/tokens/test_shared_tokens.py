@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens import renewal
+from gateway.signers.tokens import token_cache
 from gateway.signers.tokens.entry import token_name
 from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS
 from gateway.signers.tokens.token_cache import Tokens
@@ -126,7 +126,7 @@ def test_a_renewer_that_was_killed_is_taken_over_when_its_lease_ends(
     monkeypatch: Any,
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
-    monkeypatch.setattr(renewal, "POLL_SECONDS", 10)
+    monkeypatch.setattr(token_cache, "POLL_SECONDS", 10)
     assert store.acquire("k", 1000)  # and nothing more is heard of it
     began = clock.now()
     assert get(worker(), vendor) == "t1"
@@ -227,7 +227,7 @@ def test_a_token_that_is_refused_while_its_renewal_fails_does_not_come_back(
     worker: Workers, vendor: Vendor, clock: FakeClock, pass_time: PassTime, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
-    monkeypatch.setattr(renewal, "POLL_SECONDS", 1)
+    monkeypatch.setattr(token_cache, "POLL_SECONDS", 1)
     one = worker()
     get(one, vendor)
     pass_time(950)
