@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,18 +193,15 @@ def _keys(settings: Settings) -> tuple[Any, list[Any]]:
         ]
         return secrets[0], secrets
     private_type, public_type = _KEY_TYPES[settings.jwt_algorithm]
+    load_private = partial(load_pem_private_key, password=None)
     private_key = _load_key(
-        "JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, _load_private, private_type
+        "JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, load_private, private_type
     )
     older_keys = [
         _load_key("JWT_PUBLIC_KEY_FILES", file, load_pem_public_key, public_type)
         for file in settings.jwt_public_key_files
     ]
     return private_key, [private_key.public_key(), *older_keys]
-
-
-def _load_private(pem: bytes) -> Any:
-    return load_pem_private_key(pem, password=None)
 
 
 def _load_key(setting: str, file: str, load: Callable[[bytes], Any], key_type: type) -> Any:

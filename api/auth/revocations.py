@@ -8,6 +8,7 @@ Example::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -60,7 +61,8 @@ class Revocations:
             complete, mark = self._store.get_many(COMPLETE_KEY, _key(jti))
             if mark is not None:
                 return True
-            if complete is not None and not self._is_old(float(complete)):
+            age = math.inf if complete is None else self._clock.wall() - float(complete)
+            if age < self._reload_seconds:
                 return False
             self._load()
             if complete is not None:
@@ -81,9 +83,6 @@ class Revocations:
             self._store.forget(COMPLETE_KEY)
             return False
         return True
-
-    def _is_old(self, complete: float) -> bool:
-        return self._clock.wall() - complete >= self._reload_seconds
 
     def _is_in_database(self, jti: str) -> bool:
         with self._database.read_session() as session:

@@ -137,10 +137,6 @@ def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
     )
 
 
-def _is_list(operation: dict[str, Any]) -> bool:
-    return any(parameter.get("name") == "skip" for parameter in operation.get("parameters", ()))
-
-
 def _finish_successes(
     successes: dict[str, Any], operation: dict[str, Any], name: str, verb: str
 ) -> None:
@@ -149,7 +145,8 @@ def _finish_successes(
             "description": "Done.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Nothing"}}},
         }
-    if _is_list(operation):
+    names = {parameter.get("name") for parameter in operation.get("parameters", ())}
+    if "skip" in names:  # a list
         successes["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if name == "download_file":
         successes["206"] = {**successes["200"], "description": "The part that Range asks for."}

@@ -170,18 +170,6 @@ def _hash_to_base64(text: str) -> str:
     return base64.b64encode(bytes.fromhex(text)).decode()
 
 
-def _body_itself(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
-    yield recipe.with_line(BODY_HASH, recipe.body.decode("utf-8", "replace"))
-
-
-def _whole_url(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
-    yield recipe.with_line(TARGET, recipe.url or recipe.lines[TARGET])
-
-
-def _line_break_after_secret(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
-    yield replace(recipe, secret=recipe.secret + b"\n")
-
-
 def _decode_secret(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
     padded = recipe.secret + b"=" * (-len(recipe.secret) % 4)
     for altchars in (b"-_", b"+/"):
@@ -203,7 +191,9 @@ MISTAKES: dict[str, Mistake] = {
     "the body's hash in upper-case hex": _line(BODY_HASH, str.upper),
     "the body's hash in base64": _line(BODY_HASH, _hash_to_base64),
     "no line for the body's hash": _line(BODY_HASH, lambda _: ""),
-    "the body itself in place of its hash": _body_itself,
+    "the body itself in place of its hash": lambda recipe: [
+        recipe.with_line(BODY_HASH, recipe.body.decode("utf-8", "replace"))
+    ],
     "the body with a line break at its end": _body(lambda body: body + b"\n"),
     "the body without the line break at its end": _body(lambda body: body.rstrip(b"\r\n")),
     "the body without any line breaks, as curl -d sends a file": _body(
@@ -223,13 +213,17 @@ MISTAKES: dict[str, Mistake] = {
     "no line for the nonce": _line(NONCE, lambda _: ""),
     "no line for the timestamp": _line(TIMESTAMP, lambda _: ""),
     "nonce and timestamp the other way round": _swap_nonce_and_timestamp,
-    "the whole URL and not the path": _whole_url,
+    "the whole URL and not the path": lambda recipe: [
+        recipe.with_line(TARGET, recipe.url or recipe.lines[TARGET])
+    ],
     "the path without its percent escapes": _line(TARGET, unquote),
     "the path escaped once more": _line(TARGET, lambda target: quote(target, safe="/?&=")),
     "the path without what stands before it, /api/v1": _lines(TARGET, _strip_api_prefix),
     "the query in another order": _lines(TARGET, _reorder_query),
     "a slash more or less at the path's end": _line(TARGET, _toggle_final_slash),
-    "a line break at the secret's end": _line_break_after_secret,
+    "a line break at the secret's end": lambda recipe: [
+        replace(recipe, secret=recipe.secret + b"\n")
+    ],
     "the secret decoded from base64": _decode_secret,
     "SHA-256 over secret and text, and no HMAC": _way(
         mac=lambda key, text: hashlib.sha256(key + text).digest()

@@ -114,7 +114,7 @@ class Paginations:
 
 def _by_fields(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
     """Return the first way for which the answer has a field and the operation a parameter."""
-    items = _list_in(fields)
+    items = _list_place(fields)
     if items is None:
         return None
     more = _first(fields, _MORE, "boolean")
@@ -162,9 +162,9 @@ def _by_last_id(params: Mapping[str, Values], items: str, more: str | None) -> K
 
 def _by_url(fields: Mapping[str, Values]) -> Keys | None:
     for place, schema in fields.items():
-        is_url = schema.get("format") in ("uri", "url") or place.lower() in _URL_PLACES
-        is_next = _last(place) in _URLS or place.lower() in _URL_PLACES
-        if is_next and is_url and type_of(schema) == "string":
+        is_next_url = _last(place) in _URLS and schema.get("format") in ("uri", "url")
+        is_usual = place.lower() in _URL_PLACES
+        if (is_next_url or is_usual) and type_of(schema) == "string":
             return {"by": "link", "url": place}
     return None
 
@@ -232,7 +232,7 @@ def _first(fields: Mapping[str, Values], names: Iterable[str], kind: str) -> str
     return None
 
 
-def _list_in(fields: Mapping[str, Values]) -> str | None:
+def _list_place(fields: Mapping[str, Values]) -> str | None:
     """Return where the answer has its list, "" where it is the list; None if that is not plain."""
     lists = [
         place
