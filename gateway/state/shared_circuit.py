@@ -133,12 +133,14 @@ class SharedCircuit:
 
     def _share(self, ticket: Ticket, new_state: State | None, *, failed: bool) -> None:
         """Tell the other workers of the new state, or learn of theirs where a call failed."""
-        if new_state:
-            self._publish(ticket, new_state.encode())
-        elif failed and self.breaker.state == "closed":
-            self._open_if_shared_is(ticket)
-        if ticket.fence is not None:
-            self._store.release(self.key, ticket.fence)
+        try:
+            if new_state:
+                self._publish(ticket, new_state.encode())
+            elif failed and self.breaker.state == "closed":
+                self._open_if_shared_is(ticket)
+        finally:
+            if ticket.fence is not None:
+                self._store.release(self.key, ticket.fence)
 
     def _publish(self, ticket: Ticket, state: bytes) -> None:
         seconds = self.breaker.settings.open_for

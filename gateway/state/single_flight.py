@@ -149,11 +149,12 @@ class CrossWorkerLock:
             if answer:
                 return answer
         ends_at = self._clock.now() + ttl
+        is_shared = self._cache.up  # while the store is away nobody hears who leads
         try:
             return read_fresh() or self._lead(own_id, fetch, deadlines.caller)
         finally:
-            if self._clock.now() < ends_at:  # or it may be another's by now
-                self._cache.delete(lock_key)
+            if is_shared and self._clock.now() < ends_at:  # or it may be another's by now
+                self._cache.forget(lock_key)
 
     def _wait_for(self, lock_key: str, leader: bytes, wait_until: float) -> None:
         poll = FIRST_POLL_SECONDS

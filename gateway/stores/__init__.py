@@ -98,6 +98,11 @@ class BestEffortStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    @property
+    def up(self) -> bool:
+        """Whether the store answered the last operation."""
+        return self._store.up
+
     def get(self, key: str) -> bytes | None:
         try:
             return self._store.get(key)

@@ -21,9 +21,11 @@ from gateway.messages import Trace
 from gateway.state import single_flight
 from gateway.state.single_flight import MAX_POLL_SECONDS, Deadlines, SingleFlight
 from gateway.stores import MemoryStore, Store
+from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
 from tests.http_server import Answer, HttpServer, Received, StalledServer
+from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
 CALLS = 10
@@ -338,6 +340,35 @@ class GoneMeanwhile(LeaderGone):
 def test_when_the_store_goes_away_nobody_waits_for_another_worker(at: Open) -> None:
     clock = FakeClock()
     assert at(store=GoneMeanwhile(clock), clock=clock).ask()["path"] == "/anything"
+    assert clock.slept == []
+
+
+class FillsRedis(HttpServer):
+    """Fills Redis before it answers for the first time."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.targets: list[str] = []
+        self._redis = server
+
+    def answer(self, request: Received) -> Answer:
+        self.targets.append(request.target)
+        if len(self.targets) == 1:
+            self._redis.client.config_set("maxmemory", 1)
+        return Answer(200, b"{}", (("Content-Type", "application/json"),))
+
+
+def test_nobody_waits_for_a_call_that_ended_while_redis_was_away(
+    gate: Open, redis_server: RedisServer, redis_store: RedisStore
+) -> None:
+    clock = FakeClock()
+    with FillsRedis(redis_server) as vendor:
+        on = {"base_url": vendor.url}
+        one = gate(on=on, store=redis_store, clock=clock, cache={"ttl": 60}, deadline=30)
+        one.ask()
+        redis_server.client.config_set("maxmemory", 0)
+        assert comes_true(lambda: redis_store.up)
+        one.ask()
+        assert len(vendor.targets) == 2
     assert clock.slept == []
 
 

@@ -211,6 +211,22 @@ def test_all_workers_together_send_one_probe_in_open_for(
             assert {code(at) for at in workers} == {-1007}
 
 
+def test_a_probe_whose_end_the_store_did_not_take_leaves_the_next_one_free(
+    worker: Open, store: WatchedStore, box: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    workers = [worker() for _ in range(2)]
+    open_circuit(workers[0], box)
+    assert code(workers[1]) == -1004
+    box.fault("/anything", "")
+    clock.advance(5)
+
+    def lose(*_: object) -> bool:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(store, "set_fenced", lose)
+    assert [code(at) for at in workers] == [0, 0]
+
+
 def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
