@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from gateway.streams import RequestStream
 from gateway.values import value
 
+MAX_RETRY_AFTER_SECONDS = 86400.0
 #: By a URL's scheme.
 DEFAULT_PORTS = {"http": 80, "https": 443}
 #: The values of a header that goes out in several lines, by its name and its value in ``headers``.
@@ -173,3 +176,37 @@ class HttpResponse:
     headers: Mapping[str, str]
     body: bytes
     first_byte: float | None = None
+
+    def retry_after(self, header: str = "retry-after") -> float | None:
+        """Return the seconds that ``Retry-After`` says, a day at most.
+
+        It is a number or a date (RFC 9110, 10.2.3).
+
+        A date is the service's, and so is the clock it is measured by, where there is a ``Date``.
+
+        :param header: one of the vendor's own that says so; a large number is Unix time.
+        """
+        text = self.headers.get(header, "").strip()
+        if text.isdecimal() and len(text) < 10:
+            return min(float(text), MAX_RETRY_AFTER_SECONDS)
+        if text.isdecimal() and len(text) == 10:
+            instant: float | None = float(text)
+        else:
+            instant = _unix_time(text)
+        if instant is None:
+            return None
+        now = _unix_time(self.headers.get("date", ""))
+        if now is None:
+            now = datetime.now(UTC).timestamp()
+        return min(max(0.0, instant - now), MAX_RETRY_AFTER_SECONDS)
+
+
+def _unix_time(text: str) -> float | None:
+    """Return the Unix time (seconds) of an HTTP date; None if it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return date.timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.bodies import Reader
 from gateway.bodies.json import MISSING, find_value
 from gateway.envelopes.places import find_text, lookup, split_places
-from gateway.envelopes.plain import read_body, retry_after, status_error
+from gateway.envelopes.plain import read_body, status_error
 from gateway.errors import (
     VENDOR_ERRORS,
     BadResponse,
@@ -145,8 +145,8 @@ class DescribedEnvelope:
     def _wait(self, response: HttpResponse) -> float | None:
         """Return the seconds that the standard header says, else the vendor's own."""
         if "retry-after" in response.headers:
-            return retry_after(response)
-        return retry_after(response, self._retry_after)
+            return response.retry_after()
+        return response.retry_after(self._retry_after)
 
     def data_of(self, reply: Any) -> Any:
         if self.data_path is not None:

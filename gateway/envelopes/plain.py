@@ -6,8 +6,6 @@ data = plain_envelope(response, make_reader("json"))
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from gateway.bodies import Reader
@@ -22,7 +20,6 @@ from gateway.errors import (
 )
 from gateway.http_messages import HttpResponse
 
-MAX_RETRY_AFTER_SECONDS = 86400.0
 #: Where an answer that nothing describes may have its reason.
 MESSAGE_PLACES = (
     ["error", "message"],
@@ -81,7 +78,7 @@ def status_error(
     status = response.status
     detail = detail or f"HTTP {status}"
     if wait is None:
-        wait = retry_after(response)
+        wait = response.retry_after()
     if status >= 500:
         return Failed(status=status, retry_after=wait, detail=detail)
     if status == 429:
@@ -91,38 +88,3 @@ def status_error(
     if status >= 400:
         return Rejected(vendor_code=str(status), detail=detail)
     return BadResponse(detail=f"{detail}; redirects are not followed")
-
-
-def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
-    """Return the seconds that ``Retry-After`` says, a day at most.
-
-    It is a number or a date (RFC 9110, 10.2.3).
-
-    A date is the service's, and so is the clock it is measured by, where the answer has a ``Date``.
-
-    :param header: one of the vendor's own that says so; a large number is Unix time.
-    """
-    value = response.headers.get(header, "").strip()
-    if value.isdecimal() and len(value) < 10:
-        return min(float(value), MAX_RETRY_AFTER_SECONDS)
-    if value.isdecimal() and len(value) == 10:
-        instant: float | None = float(value)
-    else:
-        instant = _unix_time(value)
-    if instant is None:
-        return None
-    now = _unix_time(response.headers.get("date", ""))
-    if now is None:
-        now = datetime.now(UTC).timestamp()
-    return min(max(0.0, instant - now), MAX_RETRY_AFTER_SECONDS)
-
-
-def _unix_time(text: str) -> float | None:
-    """Return the Unix time (seconds) of an HTTP date; None if it is none."""
-    try:
-        date = parsedate_to_datetime(text)
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        return date.timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -134,7 +134,8 @@ class TokenAnswer:
         detail = f"token answer: HTTP {status}, {reason or self._problem}"
         if status < 500 and status != 429:
             return CredentialError(detail=detail, vendor_code=code)
-        error = CredentialUnavailable(detail=detail, vendor_code=code)
+        wait = self._response.retry_after()
+        error = CredentialUnavailable(detail=detail, vendor_code=code, retry_after=wait)
         error.status = status
         return error
 

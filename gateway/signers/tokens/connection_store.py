@@ -86,6 +86,7 @@ class GrantRefused(CredentialError):
         if isinstance(refusal, CredentialUnavailable):
             error = GrantUnavailable(detail=refusal.detail, vendor_code=refusal.vendor_code)
             error.status = refusal.status
+            error.retry_after = refusal.retry_after
         else:
             error = cls(detail=refusal.detail, vendor_code=refusal.vendor_code)
         error.outcome = outcome

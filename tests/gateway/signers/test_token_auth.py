@@ -226,13 +226,18 @@ OAUTH = {"type": "oauth2", "client_id": "us", "client_secret": "${SECRET}", "tok
 def test_a_token_endpoint_that_fails_for_a_moment_is_asked_again_whatever_the_method(
     open_gate: Open, auth: dict[str, Any]
 ) -> None:
-    answers = [answer(b"<html>", "503 Service Unavailable"), grant(t="tok-1", access_token="tok-1")]
+    answers = [
+        answer(b"<html>", "503 Service Unavailable", "Retry-After: 3"),
+        grant(t="tok-1", access_token="tok-1"),
+    ]
+    clock = FakeClock()
     with Wire([*answers, answer()]) as vendor:
         methods = {"m": {"http": "POST /pay"}}
         settings = service(vendor.url, auth=auth, methods=methods, retry=RETRIES)
-        open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
+        open_gate({"s": settings}, env={"SECRET": SECRET}, clock=clock).ask()
         requests = [parse_request(raw) for raw in vendor.heard]
     assert [request.target for request in requests] == ["/token", "/token", "/pay"]
+    assert clock.slept == [3]
     assert requests[2].headers["authorization"] == "Bearer tok-1"
 
 
