@@ -17,7 +17,7 @@ from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fiel
 from gateway.exchange.connected_account import Authorization
 from gateway.exchange.dry_run import dry_run, dry_run_token
 from gateway.http.discovered import InstanceCount
-from gateway.http.headers import has_dot_segments, path_allowed
+from gateway.http.paths import has_dot_segments, path_allowed
 from gateway.http_messages import HttpRequest
 from gateway.messages import Call, Caller, Result
 from gateway.metrics import Metrics

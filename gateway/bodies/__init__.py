@@ -20,13 +20,13 @@ from gateway.bodies.json import MAX_DEPTH as MAX_DEPTH
 from gateway.bodies.json import digest as digest
 from gateway.bodies.json import dump_json as dump_json
 from gateway.bodies.json import load_json as load_json
-from gateway.bodies.json import to_pairs as to_pairs
 from gateway.bodies.json import to_text as to_text
 from gateway.bodies.multipart import make_multipart_writer
 from gateway.bodies.pairs import PairWriter as PairWriter
 from gateway.bodies.pairs import nested_writer
 from gateway.bodies.pairs import pair_writer as pair_writer
 from gateway.bodies.pairs import text_writer as text_writer
+from gateway.bodies.pairs import to_pairs as to_pairs
 from gateway.bodies.text import decode_text, from_base64, json_to_utf8
 from gateway.clock import Pause, SystemClock
 

@@ -205,13 +205,3 @@ def to_text(value: object) -> str:
     if value is None:
         return ""
     return dump_json(value).decode()
-
-
-def to_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """Return a parameter in a query or form; an array is the key repeated.
-
-    OpenAPI calls that ``style: form, explode: true``.
-    """
-    if isinstance(value, list):
-        return [(name, to_text(item)) for item in value]
-    return [(name, to_text(value))]

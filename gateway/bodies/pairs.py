@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from gateway.bodies.json import to_pairs, to_text
+from gateway.bodies.json import to_text
 from gateway.errors import fields_error
 from schemas.catalog.param_styles import is_exploded, list_separator
 
@@ -35,6 +35,16 @@ PROPERTY_NAMES: Mapping[str, Callable[[str, str], str]] = {
 }
 ARRAY_FORMATS = (*ITEM_NAMES, "comma")
 OBJECT_FORMATS = ("json", *PROPERTY_NAMES)
+
+
+def to_pairs(name: str, value: object) -> Pairs:
+    """Return a parameter in a query or form; an array is the key repeated.
+
+    OpenAPI calls that ``style: form, explode: true``.
+    """
+    if isinstance(value, list):
+        return [(name, to_text(item)) for item in value]
+    return [(name, to_text(value))]
 
 
 def pair_writer(keywords: Mapping[str, Any], defaults: Formats | None = None) -> PairWriter:

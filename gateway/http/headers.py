@@ -1,17 +1,11 @@
-"""Headers and paths of proxied messages.
+"""Headers of proxied messages: those meant for the next hop go no further.
 
-A header that is meant for the next hop goes no further, and a path that leads out of where it
-begins is refused::
-
-    headers = strip_hop_by_hop(response.headers)
+headers = strip_hop_by_hop(response.headers)
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
-from fnmatch import fnmatchcase
-from urllib.parse import unquote
 
 from gateway.streams import Pairs
 
@@ -62,29 +56,3 @@ def join_lines(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the values by name in lower case, those of one name as a single one."""
     groups = group_by_name(pairs).items()
     return {name: join_values(name, values) for name, (_, *values) in groups}
-
-
-_DOT_SEGMENT = re.compile(r"(?:\A|[/\\])\.\.?(?:;[^/\\]*)?(?:[/\\]|\Z)")
-
-
-def has_dot_segments(path: str) -> bool:
-    """Return whether a path has a ``.`` or ``..`` in it.
-
-    That is so however often it is quoted, and whatever counts as a slash.
-    """
-    while "%" in path and (plain := unquote(path)) != path:
-        path = plain
-    return _DOT_SEGMENT.search(path) is not None
-
-
-def has_quoted_slash(path: str) -> bool:
-    """Return whether a path has a backslash, or a slash that is quoted, however often."""
-    slashes = path.count("/")
-    while "%" in path and (plain := unquote(path)) != path:
-        path = plain
-    return path.count("/") > slashes or "\\" in path
-
-
-def path_allowed(path: str, patterns: Iterable[str]) -> bool:
-    """Return whether one of the patterns, such as ``/v3/*``, covers the path, quoted as it came."""
-    return any(fnmatchcase(path or "/", pattern) for pattern in patterns)

@@ -17,7 +17,7 @@ from gateway.catalog.model import Method, Param
 from gateway.catalog.params.place import IN_QUERY
 from gateway.clock import Clock
 from gateway.errors import fields_error
-from gateway.http.headers import has_dot_segments, has_quoted_slash
+from gateway.http.paths import has_dot_segments, has_quoted_slash
 from gateway.http_messages import HttpRequest
 from gateway.messages import Call
 from gateway.trace_context import new_span_id

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from gateway.http.headers import has_dot_segments
+from gateway.http.paths import has_dot_segments
 from gateway.http_messages import DEFAULT_PORTS
 from gateway.streams import Pairs
 

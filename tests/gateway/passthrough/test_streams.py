@@ -20,7 +20,8 @@ from gateway.errors import (
     ReadTimeout,
     TooManyCalls,
 )
-from gateway.http.headers import has_dot_segments, path_allowed, strip_hop_by_hop
+from gateway.http.headers import strip_hop_by_hop
+from gateway.http.paths import has_dot_segments, path_allowed
 from gateway.messages import Caller
 from gateway.streams import PassthroughRequest, RequestStream, ResponseStream
 from sandbox import Sandbox
