@@ -54,13 +54,20 @@ def check(file: str | None, as_json: bool) -> None:
         raise SystemExit(1) from error
     services = len(catalog.services)
     methods = len(list(catalog.methods()))
+    notes = [(f"{note.file}:{note.line}", str(note)) for note in catalog.notes]
+    notes += [(str(other), f"is not read; name it {other.stem}.yaml") for other in _unread(name)]
     if as_json:
-        counts = {"services": services, "methods": methods, "notes": list(map(str, catalog.notes))}
+        counts = {"services": services, "methods": methods, "notes": [note for _, note in notes]}
         print_json({"ok": True, "name": name, **counts})
         return
-    for note in catalog.notes:
-        click.echo(f"{note.file}:{note.line}: note: {note}")
+    for place, note in notes:
+        click.echo(f"{place}: note: {note}")
     click.echo(f"{name}: ok, {count(services, 'service')}, {count(methods, 'method')}")
+
+
+def _unread(name: str) -> list[Path]:
+    """Return the files of a folder that were meant for its catalog, and are no part of it."""
+    return sorted(Path(name).glob("*.yml"))
 
 
 def _refusal(error: CatalogError) -> click.ClickException:

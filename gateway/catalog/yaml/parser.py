@@ -51,10 +51,10 @@ def read(text: str, name: str, env: Mapping[str, str]) -> YamlDocument:
     if not files:
         document.value = _build(builder, FilePart(name, 0, text))
         return document
-    merged: dict[str, Any] = {}
+    merged = _Merged(document)
     for file in files:
-        _merge_file(document, merged, file.name, _build(builder, file))
-    document.value = merged
+        merged.add(file.name, _build(builder, file))
+    document.value = merged.value
     return document
 
 
@@ -71,23 +71,42 @@ def _build(builder: _Builder, file: FilePart) -> object:
         raise builder.document.error((first_line + line, "", message)) from error
 
 
-def _merge_file(document: YamlDocument, merged: dict[str, Any], file: str, value: object) -> None:
-    """Add what one file says to what those before it said; no name may be given by two."""
-    if value is None:
-        return
-    if not isinstance(value, dict):
-        document.complain((), f"{file} must be a mapping of keys to values")
-        return
-    for key, inner in value.items():
-        before = merged.get(key)
-        if isinstance(inner, dict) and key in COMBINED_KEYS and isinstance(before, dict):
-            for name in before.keys() & inner.keys():
-                document.complain((key, name), "given by two files; keep one of them")
-            merged[key] = {**before, **inner}
-        elif key in merged and inner != before:
-            document.complain((key,), "given otherwise by another file; keep it in one of them")
-        else:
-            merged[key] = inner
+class _Merged:
+    """What several files say together; no name may be given by two."""
+
+    def __init__(self, document: YamlDocument) -> None:
+        self._document = document
+        self._files: dict[Path_, str] = {}  # which gave a name
+        self.value: dict[str, Any] = {}
+
+    def add(self, file: str, value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            self._document.complain((), f"{file} must be a mapping of keys to values")
+            return
+        for key, inner in value.items():
+            if key in COMBINED_KEYS:
+                self._add_names(file, key, inner)
+            elif key in self.value and inner != self.value[key]:
+                first = self._files[key,]
+                self._document.complain(
+                    (key,), f"given otherwise by {first}; keep it in one of them"
+                )
+            else:
+                self.value[key] = inner
+                self._files.setdefault((key,), file)
+
+    def _add_names(self, file: str, key: str, names: object) -> None:
+        self.value.setdefault(key, {})
+        if not isinstance(names, dict):
+            self._document.complain((key,), "must be a mapping of names to settings")
+            return
+        for name in names:
+            first = self._files.setdefault((key, name), file)
+            if first != file:
+                self._document.complain((key, name), f"given by {first}, too; keep one of them")
+        self.value[key] |= names
 
 
 Pull = Callable[[], Any]  # returns the parser's next event

@@ -283,3 +283,17 @@ def test_readyz_says_that_no_copy_of_the_catalog_can_be_kept(
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 200
     assert answer.json["data"]["catalog"] == "ok; no copy can be kept for a restart: File exists"
+
+
+def test_check_names_a_file_of_the_folder_that_is_no_part_of_the_catalog(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    text = "version: 1\nservices: {s: {base_url: https://a.example, methods: {m: {http: GET /}}}}\n"
+    (folder / "a.yaml").write_text(text)
+    (folder / "b.yml").write_text(text)
+    done = run(make_app(replace(in_file, catalog=str(folder))), "check")
+    assert done.output == (
+        f"{folder}/b.yml: note: is not read; name it b.yaml\n{folder}: ok, 1 service, 1 method\n"
+    )

@@ -84,9 +84,18 @@ def test_what_is_no_yaml_is_told_with_its_file_and_line(folder: Path) -> None:
 def test_no_name_may_be_given_by_two_files(folder: Path) -> None:
     (folder / "30-more.yaml").write_text(MAPS + "defaults: {deadline: 4}\n")
     assert problems(folder) == [
-        "30-more.yaml:3: services.maps: given by two files; keep one of them",
-        "30-more.yaml:4: defaults: given otherwise by another file; keep it in one of them",
+        "30-more.yaml:3: services.maps: given by 10-maps.yaml, too; keep one of them",
+        "30-more.yaml:4: defaults: given otherwise by 20-mail.yaml; keep it in one of them",
     ]
+
+
+@pytest.mark.parametrize("name", ["05-first.yaml", "30-more.yaml"])
+@pytest.mark.parametrize("services", ["", " [maps]"])
+def test_services_that_are_no_mapping_are_told_with_their_file(
+    folder: Path, name: str, services: str
+) -> None:
+    (folder / name).write_text(f"version: 1\nservices:{services}\n")
+    assert problems(folder) == [f"{name}:2: services: must be a mapping of names to settings"]
 
 
 @pytest.mark.parametrize(
