@@ -72,14 +72,17 @@ class CredentialForms:
                 body = body.replace(form, star)
         return body
 
-    def mask_data(self, data: Any) -> Any:
+    def mask_data(self, data: Any, pause: Callable[[], None]) -> Any:
         """Mask JSON values at any depth, keys too.
 
         There is no recursion, since an answer may be nested deeply.
+
+        :param pause: called at each list or object.
         """
         root = [data]
         containers: list[Any] = [root]
         while containers:
+            pause()
             value = containers.pop()
             if isinstance(value, dict):
                 pairs = [

@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.bodies.json import leaves
 from gateway.catalog.model import Method, kind_of
+from gateway.clock import Pause, SystemClock
 from gateway.errors import GatewayError
 from gateway.http.credential_forms import CredentialForms, StreamMask
 from gateway.http_messages import HttpResponse
@@ -61,11 +62,11 @@ class CredentialMask:
                 "content_type": forms.mask_text(data["content_type"]),
                 "base64": b64encode(forms.mask_bytes(body)).decode(),
             }
-        return forms.mask_data(data)
+        return forms.mask_data(data, Pause(SystemClock()))
 
     def mask_value(self, value: Any, token: Secret = _NONE) -> Any:
         """Return a JSON value without them; it is changed in place."""
-        return self._forms(token).mask_data(value)
+        return self._forms(token).mask_data(value, Pause(SystemClock()))
 
     def mask_error(self, error: GatewayError, token: Secret = _NONE) -> None:
         """Take them out of the service's own words that a caller gets to see."""

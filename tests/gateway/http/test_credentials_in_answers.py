@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.http.credential_forms import CredentialForms
 from gateway.http.credential_mask import CredentialMask
 from gateway.streams import PassthroughRequest, ResponseStream
 from tests.gateway.fakes import Gate, Wire, answer, make_call, make_catalog, service
@@ -85,6 +86,14 @@ def test_it_is_masked_however_deep_an_answer_is(open_gate: Open) -> None:
     for _ in range(400):
         data = data["a"]
     assert data == "****"
+
+
+def test_a_large_answer_is_looked_through_with_a_pause_at_each_list_and_object() -> None:
+    pauses: list[None] = []
+    data = [{"a": [KEY]} for _ in range(100)]
+    masked = CredentialForms({KEY}).mask_data(data, lambda: pauses.append(None))
+    assert KEY not in json.dumps(masked, ensure_ascii=False)
+    assert len(pauses) >= 201
 
 
 def test_it_is_masked_in_text_xml_and_bytes(open_gate: Open) -> None:
