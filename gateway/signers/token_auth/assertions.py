@@ -40,5 +40,6 @@ def check_private_key(private_key: str, algorithm: str) -> None:
 
 
 def lifetime_claims(now: float, life_seconds: float = LIFE_SECONDS) -> dict[str, int]:
-    """Return ``iat`` and ``exp``."""
-    return {"iat": int(now - CLOCK_SKEW_SECONDS), "exp": int(now + life_seconds)}
+    """Return ``iat`` and ``exp``, which are no further apart than the assertion may live."""
+    issued_at = int(now - CLOCK_SKEW_SECONDS)
+    return {"iat": issued_at, "exp": issued_at + int(life_seconds)}
