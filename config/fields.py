@@ -44,7 +44,7 @@ def place(default: Callable[[], str], check: Check | None = None, *, secret: boo
 
 
 def host_name(default: str) -> Any:
-    """A name or an address, that of IPv6 with or without brackets."""
+    """Declare a name or an address, that of IPv6 with or without brackets."""
 
     def read(env: Reader, name: str) -> str:
         return (env.str(name, default, validate=checks.host) or "").strip("[]")

@@ -171,7 +171,7 @@ class Sandbox(ServerContext):
 
 
 def _split_fault(request: Request) -> tuple[Request, str]:
-    """/fault/SPEC/rest?query as a request for /rest?query, and the SPEC."""
+    """Return /fault/SPEC/rest?query as a request for /rest?query, and the SPEC."""
     _, _, after = request.target.partition(_FAULT_PREFIX)
     path, mark, query = after.partition("?")
     spec, slash, rest = path.partition("/")

@@ -26,8 +26,8 @@ class Ledger:
 
     @contextmanager
     def entry(self, request: Request) -> Iterator[None]:
-        """While it waits for its answer. It ends before the first byte is sent: a client may then
-        send its next.
+        """Count a request while it waits for its answer, until just before the first byte is sent:
+        a client may then send its next.
         """
         self._add(request)
         try:

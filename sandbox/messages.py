@@ -24,7 +24,7 @@ class Request:
     target: str = ""
 
     def first(self, name: str) -> str:
-        """The first value of a query parameter, or ""."""
+        """Return the first value of a query parameter, or ""."""
         return self.query.get(name, [""])[0]
 
     def text(self) -> str:
@@ -50,7 +50,7 @@ def dump_json(value: object) -> bytes:
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict JSON in UTF-8; ValueError for anything else, NaN and bottomless nesting included."""
+    """Read strict JSON in UTF-8; ValueError for anything else, NaN and endless nesting included."""
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from schemas.bounded import Bounded, Many
 from schemas.catalog.params import JsonType
 from schemas.compiled import compile_schema
-from schemas.fields import MAX_INTEGER, MAX_ITEMS, Number, Text, list_of, since_field
+from schemas.fields import MAX_INTEGER, MAX_ITEMS, Number, Text, list_of, since_field, whole_list_of
 
 # --- call
 
@@ -117,9 +117,7 @@ class ServiceOut(ServiceStateOut):
     )
 
 
-class ServiceListOut(Schema):
-    items = fields.List(fields.Nested(ServiceOut))
-    total = fields.Integer()
+ServiceListOut = whole_list_of(ServiceOut)
 
 
 # --- status

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
+from schemas.fields import whole_list_of
+
 
 class ConnectionOut(Schema):
     service = fields.String()
@@ -29,9 +31,7 @@ class ConnectionOut(Schema):
     last_error = fields.String(allow_none=True)
 
 
-class ConnectionListOut(Schema):
-    items = fields.List(fields.Nested(ConnectionOut))
-    total = fields.Integer()
+ConnectionListOut = whole_list_of(ConnectionOut)
 
 
 class AuthorizationOut(Schema):

@@ -191,13 +191,16 @@ def search_field() -> Text:
 
 
 def list_of(schema: type[Schema]) -> type[Schema]:
-    """The answer's shape: ``{"items", "total", "skip", "limit"}``."""
-    return Schema.from_dict(
-        {
-            "items": fields.List(fields.Nested(schema)),
-            "total": fields.Integer(),
-            "skip": fields.Integer(),
-            "limit": fields.Integer(),
-        },
-        name=schema.__name__.removesuffix("Out") + "ListOut",
-    )
+    """Return the answer's shape: ``{"items", "total", "skip", "limit"}``."""
+    return _list_shape(schema, skip=fields.Integer(), limit=fields.Integer())
+
+
+def whole_list_of(schema: type[Schema]) -> type[Schema]:
+    """Return the shape of a list that has no pages: ``{"items", "total"}``."""
+    return _list_shape(schema)
+
+
+def _list_shape(schema: type[Schema], **others: fields.Field[Any]) -> type[Schema]:
+    items = fields.List(fields.Nested(schema))
+    name = schema.__name__.removesuffix("Out") + "ListOut"
+    return Schema.from_dict({"items": items, "total": fields.Integer(), **others}, name=name)

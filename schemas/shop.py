@@ -88,7 +88,7 @@ class OrderIn(Bounded):
 
 
 def line_name(number: int) -> str:
-    """The field that names the product of one line."""
+    """Return the field that names the product of one line."""
     return f"items.{number}.product_id"
 
 

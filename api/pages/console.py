@@ -35,7 +35,7 @@ class File:
 
 @cache
 def _files() -> dict[str, File]:
-    """What is in the folder, by name: nothing else can be asked for."""
+    """Return what is in the folder, by name: nothing else can be asked for."""
     return {file.name: _read(file) for file in FOLDER.iterdir()}
 
 
@@ -52,9 +52,7 @@ def page() -> Response:
 
 @blueprint.get("/console/<name>")
 def static_file(name: str) -> Response:
-    """Asked for anew each time, sent only when it has changed: page and scripts are of one
-    version.
-    """
+    """Answer a file, which is asked for anew each time: page and scripts are of one version."""
     file = _files().get(name)
     if file is None:
         raise NotFound

@@ -76,7 +76,7 @@ class Styles:
 
 
 def _reserved(param: Values, place: str, kind: str) -> Values:
-    """GitHub's file says ``x-multi-segment`` of a path parameter with slashes."""
+    """Return the key for slashes, of which GitHub's file says ``x-multi-segment``."""
     keeps_slashes = param.get("allowReserved") is True or param.get("x-multi-segment") is True
     if keeps_slashes and (place == "query" or (place == "path" and kind == "string")):
         return {"allowReserved": True}
@@ -84,7 +84,7 @@ def _reserved(param: Values, place: str, kind: str) -> Values:
 
 
 def _swagger_style(param: Values, place: str) -> Values | None:
-    """In a path and a header a list is separated by commas, unless a catalog is told otherwise."""
+    """Return the keys of a list, which commas separate in a path and a header anyway."""
     written = str(param.get("collectionFormat", "csv"))
     if place == "query":
         return SWAGGER_STYLES.get(written)

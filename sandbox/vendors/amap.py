@@ -92,7 +92,7 @@ def _geocode(address: str) -> Reply:
 
 
 def _weather(city: str) -> Reply:
-    """`lives` holds one report; numbers are strings: degrees Celsius, percent of humidity."""
+    """Answer one report; its numbers are strings: degrees Celsius, percent of humidity."""
     place = find_place(city)
     seed = _seed(city)
     live = {

@@ -78,7 +78,7 @@ class WeChatPayV2:
 
 
 def sign(fields: Mapping[str, str]) -> str:
-    """MD5, or HMAC-SHA256 where `sign_type` says so, over the sorted fields that are not empty."""
+    """Return the MD5, or HMAC-SHA256 by `sign_type`, over the sorted fields that are not empty."""
     pairs = [
         f"{name}={value}" for name, value in sorted(fields.items()) if value and name != "sign"
     ]

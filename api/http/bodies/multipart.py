@@ -89,7 +89,7 @@ class _Form:
         del self._buffer[: at + len(self._delimiter)]
 
     def ended(self) -> bool:
-        """Whether the delimiter just taken was the last."""
+        """Return whether the delimiter just taken was the last."""
         while len(self._buffer) < 2:
             self._read_more()
         if self._buffer.startswith(b"--"):

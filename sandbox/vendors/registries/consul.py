@@ -42,7 +42,7 @@ class Consul(TextStore):
         self.wake()
 
     def forget_instances(self) -> None:
-        """As after the restart of an agent that keeps nothing."""
+        """Forget all, as an agent that keeps nothing does at its restart."""
         self._services.instances.clear()
         self.wake()
 
@@ -54,7 +54,7 @@ class Consul(TextStore):
         return FIRST_INDEX + self._changes - self._turned_back_by
 
     def turn_back(self) -> None:
-        """The index goes backwards, as after a restore from a snapshot; no query is woken."""
+        """Move the index backwards, as a restore from a snapshot does; no query is woken."""
         self._turned_back_by += FIRST_INDEX
 
     def handle(self, request: Request) -> Reply:

@@ -52,14 +52,14 @@ class Services:
         self.instances: dict[str, Instance] = {}
 
     def names(self) -> Reply:
-        """The names of all services, with their tags."""
+        """Answer the names of all services, with their tags."""
         tags: dict[str, set[str]] = {}
         for instance in list(self.instances.values()):
             tags.setdefault(instance.name, set()).update(instance.tags)
         return json_reply(200, {name: sorted(own) for name, own in tags.items()})
 
     def health(self, request: Request) -> Reply:
-        """The instances of a service, those that pass where the query says so."""
+        """Answer the instances of a service, those that pass where the query says so."""
         name = unquote(request.path.removeprefix(HEALTH))
         now = time.monotonic()
         tag = request.first("tag")

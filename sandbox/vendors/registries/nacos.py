@@ -66,7 +66,7 @@ class Nacos(TextStore):
         return sum(request.path == LOGIN for request in self.requests)
 
     def revoke(self) -> None:
-        """Every access token is unknown from now on."""
+        """Make every access token unknown."""
         self._tokens.clear()
 
     def handle(self, request: Request) -> Reply:

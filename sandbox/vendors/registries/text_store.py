@@ -80,7 +80,7 @@ class TextStore(ServerContext, ABC):
         self.wake()
 
     def wake(self) -> None:
-        """Something has changed: whoever waits looks again."""
+        """Have whoever waits look again: something has changed."""
         with self._change:
             self._changes += 1
             self._change.notify_all()
