@@ -88,7 +88,8 @@ class Keywords:
         if "x-shapes" in schema and may_descend:
             return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
         if not says_type(schema):
-            self.dropped["enum"] += bool(schema.get("enum"))
+            if schema.get("enum"):
+                self.dropped["enum"] += 1
             return _anything(schema, required=task.required)
         kind = type_of(schema)
         keywords = Commented({"type": kind})

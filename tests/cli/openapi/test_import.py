@@ -363,6 +363,9 @@ def test_what_may_be_anything_takes_any_value(schema: Any) -> None:
     anything = {"nullable": True, "anyOf": [{"type": kind} for kind in kinds]}
     whole = {"required": ["value"], "properties": {"value": schema, "name": {"type": "string"}}}
     assert body_params(whole)["value"] == {"required": True, **anything}
+    operation = {"requestBody": {"content": {"application/json": {"schema": whole}}}}
+    text = import_spec(json.dumps(described(operation, "post")))
+    assert ("Not carried over" in text) is ("enum" in str(schema))
 
 
 @pytest.mark.parametrize("schema", [{}, {"title": "V"}, True, {"description": "It."}])
