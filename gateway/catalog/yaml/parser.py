@@ -30,6 +30,8 @@ _CONSTANTS = {
     for word, value in _WORDS.items()
     for form in (word, word.capitalize(), word.upper())
 }
+_TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
+_OTHER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _NUMERIC = frozenset("+-0123456789")  # what a number may begin with
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,300})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
@@ -183,7 +185,17 @@ class _Builder:
     def _line(self, event: Any) -> int:
         return int(event.start_mark.line) + self.first_line
 
+    def _check_tag(self, event: Any, path: Path_) -> None:
+        """Refuse ``!env NAME`` of other programs; it is not quoted: it may be a secret."""
+        if event.tag is not None and event.tag not in (*_TEXT_TAGS, *_OTHER_TAGS):
+            self.document.complain_missing(
+                path,
+                "begins with a tag (!...), which means nothing here; quote a text that begins"
+                " with !, and write a variable as ${NAME}",
+            )
+
     def _collection(self, event: Any, pull: Pull, path: Path_) -> object:
+        self._check_tag(event, path)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(pull, path)
         values: list[object] = []
@@ -243,7 +255,9 @@ class _Builder:
 
     def _scalar(self, event: Any, path: Path_) -> object:
         raw = str(event.value)
-        if not event.style:  # plain; None from the Python loader, "" from the C one
+        self._check_tag(event, path)
+        is_plain = not event.style  # None from the Python loader, "" from the C one
+        if is_plain and event.tag not in _TEXT_TAGS:
             if raw in _CONSTANTS:
                 return _CONSTANTS[raw]
             if raw[0] in _NUMERIC:

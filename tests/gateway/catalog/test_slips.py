@@ -21,6 +21,10 @@ SENT = (
     "would be sent as it is written; a variable is ${NAME}, with braces"
     " (${NAME:-TEXT} if the text is meant)"
 )
+TAG = (
+    "begins with a tag (!...), which means nothing here; quote a text that begins with !,"
+    " and write a variable as ${NAME}"
+)
 INSIDE_ANOTHER = "a variable inside another is not filled in; write one, with a text as default"
 LONE_BRACE = "{ and } in a path stand around a name, as in {name}; write %7B and %7D for themselves"
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
@@ -86,6 +90,9 @@ def test_a_path_that_looks_like_a_slip_and_is_none_is_taken(http: str) -> None:
         ("query: {key: $SHOP_KEY}", SENT),
         ("auth: {type: bearer, token: '${EMPTY}'}", "${EMPTY} is set, but to nothing; give it a value (${EMPTY:-} may be empty)"),
         ("headers: {Authorization: 'Bearer ${EMPTY}'}", "${EMPTY} is set, but to nothing; give it a value (${EMPTY:-} may be empty)"),
+        ("auth: {type: bearer, token: !env SHOP_KEY}", TAG),
+        ("headers:\n      X-Key: !hunter2", TAG),
+        ("headers: !secret headers", TAG),
         ("auth: {type: bearer, token: '${SHOP_KEY:-${EMPTY}}'}", INSIDE_ANOTHER),
         ("auth: {type: bearer, token: '${NO_KEY:-${SHOP_KEY}}'}", INSIDE_ANOTHER),
         ("deadline: '${NO_KEY:-${file:/run/secrets/deadline}}'", INSIDE_ANOTHER),
@@ -181,6 +188,13 @@ def test_a_keys_name_is_the_one_that_a_catalog_has() -> None:
 def test_a_dollar_that_is_part_of_a_text_is_taken(key: str) -> None:
     catalog = CATALOG.replace("    methods:", f"    {key}\n    methods:")
     assert load_catalog(catalog, "services.yaml", ENV).services["shop"]
+
+
+@pytest.mark.parametrize("text", ["!!str 123", "! 123", "'123'", '"123"', "!!str '123'"])
+def test_a_number_that_is_said_to_be_a_text_is_one(text: str) -> None:
+    catalog = CATALOG.replace("    methods:", f"    query: {{a: {text}}}\n    methods:")
+    service = load_catalog(catalog, "services.yaml", ENV).services["shop"]
+    assert service.methods["get"].query["a"] == "123"
 
 
 def test_a_text_of_a_variables_form_may_be_meant() -> None:
