@@ -113,6 +113,8 @@ class Routes(Map):
         written alike.
         """
         parts = path.split("/")
+        if same := ["/".join(address) for address in self._addresses if _equals(address, parts)]:
+            return same  # but for a value, such as an id that is no number
         ending = [address for address in self._addresses if _ends(address, parts)]
         others = [
             address

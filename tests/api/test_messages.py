@@ -221,6 +221,7 @@ FAILURES: list[tuple[int, str, str, dict[str, Any], str]] = [
     (-3004, "GET", "/products", {}, "near it is /api/v1/products. /docs lists all."),
     (-3004, "POST", "/api/v1/orders", {}, "near it is /api/v1/users/<user_id>/orders or"),
     (-3004, "GET", f"{CALL}/box", {}, "near it is /api/v1/call/<service>/<method>. /docs"),
+    (-3004, "GET", "/api/v1/products/abc", {}, "near it is /api/v1/products/<product_id>. /docs"),
     (-3004, "GET", "/.env", {}, "/docs lists what there is"),
     (-3004, "GET", f"{CALL}/bax/write", {}, "GET /api/v1/services lists those that you may call"),
     (-3004, "GET", f"{CALL}/box/wriet", {}, "GET /api/v1/services/box lists its methods."),
