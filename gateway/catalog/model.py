@@ -169,6 +169,18 @@ class Method:
         return {param.name: param.keywords for param in self.params}
 
     @property
+    def has_stand_in(self) -> bool:
+        """Whether somebody else answers where it fails, in a time of its own."""
+        return bool(self.fallback or self.service.backup_url)
+
+    def may_repeat(self, vendor_key: str | None) -> bool:
+        """Return whether a call that may have been done may be sent again.
+
+        :param vendor_key: that it is sent with.
+        """
+        return self.idempotent or bool(self.idempotency_header and vendor_key)
+
+    @property
     def streams_body(self) -> bool:
         """Whether the caller's body goes on as it comes."""
         return self.stream and kind_of(self.body) in STREAMED_BODIES

@@ -75,9 +75,9 @@ class _Answers:
         self._name = method.full_name
         self._by_caller = policy.vary == "caller"
         self._key_prefix = f"cache:{method.full_name}:{declaration_digest(method)}"
-        self._has_stand_in = bool(method.fallback or method.service.backup_url)
+        self._has_stand_in = method.has_stand_in
         self._max_seconds = method.deadline
-        if self._has_stand_in:  # which has time of its own
+        if method.has_stand_in:
             self._max_seconds = 2 * method.deadline + 1
 
     def key(self, call: Call) -> str:

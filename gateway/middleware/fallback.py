@@ -138,7 +138,7 @@ def _backup_url(next_handler: Handler, method: Method, runtime: Runtime) -> Stan
 
     def answer(call: Call, unsent: bool) -> Result:
         _check_time_and_body(runtime, call)
-        if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
+        if not (unsent or method.may_repeat(call.vendor_key)):
             raise OutcomeUnknown
         return next_handler(replace(call, backup=True))
 

@@ -61,8 +61,8 @@ def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
     repeatable = _is_repeatable(method, runtime)
     now = runtime.clock.now
     lease = method.deadline
-    if method.fallback or method.service.backup_url:
-        lease = 2 * method.deadline  # a stand-in has time of its own
+    if method.has_stand_in:
+        lease = 2 * method.deadline
     lease += LEASE_MARGIN_SECONDS
 
     def handle(call: Call) -> Result:

@@ -107,10 +107,11 @@ class _Retries:
     ) -> str | None:
         """Return why it is not sent again, if it is not."""
         policy = self._method.retry
+        is_safe = self._method.may_repeat(call.vendor_key)
         # The budget comes last: asking it for a retry uses one up.
         if not _is_covered(error, policy):
             return f"{error.type} is not among those to repeat"
-        if call.body_consumed or not (self._is_safe(call) or isinstance(error, NOT_SENT)):
+        if call.body_consumed or not (is_safe or isinstance(error, NOT_SENT)):
             return "it may have been done, and may not be done twice"
         if failures > policy.times:
             return f"no more than {policy.times} retries"
@@ -122,9 +123,6 @@ class _Retries:
         if not self._budget.allow_retry():
             return "the retry budget is spent"
         return None
-
-    def _is_safe(self, call: Call) -> bool:
-        return self._method.idempotent or bool(self._method.idempotency_header and call.vendor_key)
 
     def _note(self, call: Call, reason: str, detail: str) -> None:
         call.trace.note(self._clock.now(), "retry", detail)
