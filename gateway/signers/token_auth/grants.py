@@ -89,7 +89,8 @@ def client_assertion(auth: Auth, token_url: str) -> Callable[[float], Form]:
 def _signer(auth: Auth) -> Sign:
     key_id = plain(auth["key_id"]) if "key_id" in auth else None
     algorithm = str(auth.get("algorithm", ALGORITHMS[0]))
-    return assertion_signer(plain(auth["private_key"]), algorithm, key_id)
+    certificate = plain(auth["certificate"]) if "certificate" in auth else None
+    return assertion_signer(plain(auth["private_key"]), algorithm, key_id, certificate)
 
 
 def read_grant(response: HttpResponse) -> Grant:

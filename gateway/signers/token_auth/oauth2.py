@@ -25,7 +25,7 @@ from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
+from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key, thumbprints
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import PATH_OR_URL, split_url
 from gateway.signers.tokens.connection_store import Grant
@@ -83,6 +83,7 @@ class OAuth2(Signer):
         issuer = text(public=True)
         sub = text(public=True)
         private_key = text()
+        certificate = text(public=True)
         key_id = text(public=True)
         algorithm = text(validate=one_of(*ALGORITHMS), public=True)
         refresh_token = text()
@@ -113,6 +114,8 @@ class OAuth2(Signer):
             if "refresh_url" in data and grant not in CONNECTED_GRANTS:
                 grants = " and ".join(sorted(CONNECTED_GRANTS))
                 raise ValidationError(f"is for the grants {grants}", "refresh_url")
+            if "certificate" in data:
+                _check_certificate(data)
             if "private_key" in data:
                 check_private_key(data["private_key"], data.get("algorithm", ALGORITHMS[0]))
 
@@ -244,8 +247,8 @@ class OAuth2ClientCredentials(OAuth2):
         class Meta(OAuth2.Settings.Meta):
             exclude = (
                 "grant", "username", "password", "service_account", "issuer", "sub",
-                "private_key", "key_id", "algorithm", "refresh_token", "authorization_url",
-                "authorization_extra", "pkce", "refresh_url",
+                "private_key", "certificate", "key_id", "algorithm", "refresh_token",
+                "authorization_url", "authorization_extra", "pkce", "refresh_url",
             )  # fmt: skip
 
     example: ClassVar[Auth] = {
@@ -270,6 +273,16 @@ def _client_keys(auth: Auth, grant: str) -> tuple[str, ...]:
     if client_auth == "private_key_jwt":
         return ("client_id", "private_key")
     return ("client_id", "client_secret")
+
+
+def _check_certificate(data: Mapping[str, Any]) -> None:
+    """:raises ValidationError: it is none, or of no key."""
+    if "private_key" not in data:
+        raise ValidationError("is that of a private_key, which is missing", "certificate")
+    try:
+        thumbprints(data["certificate"])
+    except ValueError as error:
+        raise ValidationError("must be a certificate in PEM", "certificate") from error
 
 
 def _with_service_account(data: Mapping[str, Any]) -> dict[str, Any]:

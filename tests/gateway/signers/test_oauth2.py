@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import ssl
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,9 @@ from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.oauth2 import OAuth2, OAuth2ClientCredentials
 from gateway.stores import Store
 from sandbox import Sandbox
-from sandbox.keys import MERCHANT_PRIVATE_KEY
+from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
+from tests.gateway.certificates import certificate
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
 from tests.gateway.signers.proofs import parse_request
 from tests.gateway.signers.signing import signer
@@ -273,9 +277,33 @@ def test_a_private_key_may_say_who_we_are_and_no_two_assertions_are_the_same() -
     assert claims["jti"] != other["jti"]
 
 
+def test_a_certificate_says_by_its_thumbprints_which_key_it_is_as_entra_wants_it() -> None:
+    """learn.microsoft.com/entra/identity-platform/certificate-credentials: x5t, x5t#S256."""
+    pem = certificate(VENDOR_PUBLIC_KEY, 7)
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    form = form_of(
+        fetch_by(
+            client_id="app",
+            client_auth="private_key_jwt",
+            private_key=MERCHANT_PRIVATE_KEY,
+            certificate=pem,
+            algorithm="PS256",
+            token_url="/t",
+        )
+    )
+    header = jwt.get_unverified_header(form["client_assertion"])
+    assert header["alg"] == "PS256"
+    for name, algorithm in (("x5t", "sha1"), ("x5t#S256", "sha256")):
+        assert urlsafe_b64decode(header[name] + "==") == hashlib.new(algorithm, der).digest()
+
+
 @pytest.mark.parametrize(
     ("auth", "key", "message"),
     [
+        ({"grant": "jwt_bearer", "issuer": "i", "private_key": MERCHANT_PRIVATE_KEY, "certificate": "c", "token_url": "/t"},
+         "certificate", "must be a certificate in PEM"),
+        ({"client_id": "a", "client_secret": "b", "certificate": "c", "token_url": "/t"},
+         "certificate", "is that of a private_key"),
         ({}, "client_id", "missing"),
         ({"client_id": "a", "token_url": "/t"}, "client_secret", "missing"),
         ({"grant": "password", "token_url": "/t"}, "username", "missing"),
