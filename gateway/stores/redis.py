@@ -8,6 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
+from redis.exceptions import RedisError
+
 from gateway.errors import StoreUnavailable
 from gateway.rates import Bucket, Permit
 from gateway.stores.base import Store
@@ -211,9 +213,13 @@ class RedisStore(Store):
     def acquire_slot(self, key: str, slots: int, ttl: float) -> str | None:
         lease = secrets.token_hex(8)
         with self.link.operation():
-            acquired = self._hold_slot(
-                [f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl), slots]
-            )
+            try:
+                acquired = self._hold_slot(
+                    [f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl), slots]
+                )
+            except RedisError:  # Redis may have done it, or does it once it goes on
+                self._unfinished["release", key, lease] = self._slot_release(key, lease)
+                raise
         return lease if acquired else None
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:
@@ -221,8 +227,7 @@ class RedisStore(Store):
             self._hold_slot([f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl)])
 
     def release_slot(self, key: str, lease: str) -> None:
-        release = partial(self.link.client.zrem, f"{PREFIX}leases:{key}", lease)
-        self._do_surely(("release", key, lease), release)
+        self._do_surely(("release", key, lease), self._slot_release(key, lease))
 
     def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
         with self.link.operation() as client, client.pipeline(transaction=False) as pipe:
@@ -238,6 +243,9 @@ class RedisStore(Store):
 
     def close(self) -> None:
         self.link.close()
+
+    def _slot_release(self, key: str, lease: str) -> Callable[[], object]:
+        return partial(self.link.client.zrem, f"{PREFIX}leases:{key}", lease)
 
     def _do_surely(self, name: tuple[str, ...], operation: Callable[[], object]) -> None:
         """Do it now, or once Redis is back, before anybody else may ask it."""

@@ -270,6 +270,18 @@ def test_what_was_held_when_redis_went_and_given_back_meanwhile_is_free_once_it_
     assert store.acquire("l", 1000)
 
 
+def test_a_place_that_a_hung_redis_gave_to_nobody_is_free_once_it_is_back(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
+    assert store.acquire_slot("another", 1, 1000), "Redis knows the script from now on"
+    redis_server.pause()
+    with pytest.raises(StoreUnavailable):
+        store.acquire_slot("s", 1, 1000)
+    redis_server.resume()
+    assert comes_true(lambda: store.up)
+    assert store.acquire_slot("s", 1, 1000)
+
+
 def test_a_fence_is_higher_even_after_redis_was_restarted_empty(
     store: RedisStore, redis_server: RedisServer
 ) -> None:
