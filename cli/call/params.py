@@ -33,7 +33,7 @@ def read_data(data: str) -> bytes:
     :raises click.UsageError: the file cannot be read.
     """
     if data.startswith("@"):
-        return _read_file(data[1:], "-d")
+        return _read_file(data[1:], "-d", "")
     return data.encode()
 
 
@@ -47,7 +47,8 @@ def _parse_data(data: str) -> dict[str, Any]:
     try:
         params = load_json(read_data(data))
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="-d") from error
+        hint = "" if data.startswith(("{", "@")) else "; a file is written -d @FILE"
+        raise click.BadParameter(f"{error}{hint}", param_hint="-d") from error
     if not isinstance(params, dict):
         raise click.BadParameter(
             'must be an object, such as {"name": "value"}, or @FILE that holds one', param_hint="-d"
@@ -64,7 +65,10 @@ def _parse_arguments(arguments: tuple[str, ...], texts: Container[str]) -> dict[
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not (name and equals):
-            raise click.BadParameter(f"{argument!r} is not name=value", param_hint="PARAMS")
+            raise click.BadParameter(
+                f"{argument!r} is not name=value, which has no spaces around =",
+                param_hint="PARAMS",
+            )
         value: Any = _read_text(name, text)
         if name not in texts:
             value = _parse_value(name, value)
@@ -84,14 +88,15 @@ def _read_text(name: str, text: str) -> str:
     if not text.startswith("@"):
         return text
     try:
-        return _read_file(text[1:], name).decode()
+        literal = f"; a value that begins with @ is written @{text}"
+        return _read_file(text[1:], name, literal).decode()
     except UnicodeDecodeError as error:
         raise click.BadParameter(
             f"{name}: {text[1:]} is not a text in UTF-8", param_hint="PARAMS"
         ) from error
 
 
-def _read_file(file: str, name: str) -> bytes:
+def _read_file(file: str, name: str, hint: str) -> bytes:
     try:
         if file == "-":
             return sys.stdin.buffer.read()
@@ -99,8 +104,7 @@ def _read_file(file: str, name: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a possible name"
         raise click.BadParameter(
-            f"{name}: {file or 'a file without a name'} cannot be read ({reason});"
-            f" a value that begins with @ is written @@{file}",
+            f"{name}: {file or 'a file without a name'} cannot be read ({reason}){hint}",
             param_hint="PARAMS",
         ) from error
 

@@ -168,3 +168,21 @@ def test_where_nothing_answered_is_told_with_why(
         runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
         done = runner.invoke(args=["call", "s", "m"])
     assert done.stderr.startswith(f"why: {address}: ConnectionRefusedError")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("send", "-d", "body.json"), "; a file is written -d @FILE\n"),
+        (
+            ("send", "-d", "@absent.json"),
+            "-d: absent.json cannot be read (No such file or directory)\n",
+        ),
+        (("send", "to", "=", "mei"), "'to' is not name=value, which has no spaces around =\n"),
+    ],
+)
+def test_a_slip_in_what_a_call_takes_is_told_with_how_it_is_written(
+    call: Run, vendor: Wire, words: tuple[str, ...], says: str
+) -> None:
+    done = call(*words)
+    assert (done.exit_code, vendor.heard, done.stderr.endswith(says)) == (2, [], True), done.stderr
