@@ -79,10 +79,10 @@ class TokenAnswer:
         return None if value is MISSING else value
 
     def _cookie(self, name: str) -> str | None:
-        """Return the value of a cookie that is set; the headers that set several are one."""
-        headers = self._response.headers.get("set-cookie", "")
-        match = re.search(rf'(?:^|, *){re.escape(name)}="?([^;,"]*)', headers)
-        return match and match[1]
+        """Return the value of a cookie, of one that is set twice the last (RFC 6265, 5.3)."""
+        headers = self._response.headers.get("set-cookie", "")  # all of them are one
+        values = re.findall(rf'(?:^|, *){re.escape(name)}="?([^;,"]*)', headers)
+        return str(values[-1]) if values else None
 
     def check(self) -> None:
         """:raises CredentialError: the endpoint said no."""

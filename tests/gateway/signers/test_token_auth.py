@@ -104,7 +104,7 @@ def test_a_token_goes_where_send_says(
         ({"token": "."}, answer(b'"tok-1"')),
         ({"token": "."}, answer(b"tok-1\n", "200 OK", "Content-Type: application/jwt")),
         ({"token": "cookie:SID"}, answer(b"ok", "200 OK", "Set-Cookie: a=b; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
-                                         "Set-Cookie: XSID=no", 'Set-Cookie: SID="tok-1"; Path=/; HttpOnly')),
+                                         "Set-Cookie: XSID=no", "Set-Cookie: SID=deleted; Max-Age=0", 'Set-Cookie: SID="tok-1"; Path=/; HttpOnly')),
     ],
     ids=["path", "header", "form", "ok", "GBK", "JSON text", "text", "cookie"],
 )  # fmt: skip
