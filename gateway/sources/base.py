@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from gateway.catalog.model import Tls
 from gateway.http_messages import authority
@@ -82,6 +82,8 @@ SERVER_KINDS: Mapping[str, ServerKind] = {
     ),
 }
 SECRET_OPTIONS = ("token", "password")
+#: Which of several texts of one name it is.
+PLACE_OPTIONS = ("dc", "ns", "group", "tenant", "namespace")
 
 
 class AddressError(ValueError):
@@ -138,8 +140,10 @@ class SourceAddress:
 
     @property
     def name(self) -> str:
-        """The address without its query, which may hold secrets."""
-        return f"{self.kind}://{self.host}/{self.key}"
+        """The address with what of its query says where the text is; the rest may be secret."""
+        place = {name: self.options[name] for name in PLACE_OPTIONS if self.options.get(name)}
+        query = f"?{urlencode(place)}" if place else ""
+        return f"{self.kind}://{self.host}/{self.key}{query}"
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

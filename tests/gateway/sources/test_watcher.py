@@ -16,11 +16,12 @@ from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
 from gateway.clock import SystemClock
 from gateway.masking import Masker, Secret
-from gateway.sources import Missing, SourceError, watcher
+from gateway.sources import Missing, SourceError, open_source, watcher
 from gateway.sources.file import File
 from gateway.sources.last_good import LastGood
 from gateway.sources.watcher import MAX_BACKOFF_SECONDS, RECHECK_SECONDS, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, make_runtime
+from tests.ports import free_port
 
 Step = str | Exception
 
@@ -347,6 +348,32 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_change_taken(
     watched = start_watched(catalog(), catalog("/v2")).run()
     assert watched.paths == ["/v2"]
     assert watched.problems[0].startswith("no copy can be kept for a restart: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "other"),
+    [
+        ("nacos", "group=a", "group=b"),
+        ("nacos", "group=a&tenant=staging", "group=a&tenant=production"),
+        ("nacos", "namespace=staging", "password=hunter2"),
+        ("consul", "dc=eu&token=hunter2", "dc=us&token=hunter2"),
+    ],
+)
+def test_a_copy_of_another_group_tenant_or_datacenter_does_not_serve(
+    tmp_path: Path, kind: str, query: str, other: str
+) -> None:
+    address = f"{kind}://127.0.0.1:{free_port()}/services"
+
+    def watched(query: str) -> Watcher:
+        source = open_source(f"{address}?{query}", {}, SystemClock(), Masker())
+        last_good = LastGood(tmp_path / "copy", source.name)
+        return Watcher(source, {}, last_good, clock=SystemClock(), log=Lines())
+
+    watched(query).last_good.write(catalog())
+    assert "s" in watched(query).load().services
+    assert "hunter2" not in (tmp_path / "copy").read_text()
+    with pytest.raises(CatalogError, match="cannot be asked"):
+        watched(other).load()
 
 
 def test_a_copy_is_there_whole_whoever_writes_and_reads(tmp_path: Path) -> None:
