@@ -70,7 +70,7 @@ def listen_problem(host: str, port: int) -> str | None:
     if error.errno == errno.EADDRINUSE:
         return (
             f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); put "
-            f"PORT={other}, or another that is free, into .env"
+            f"PORT={other}, or another that is free, into .env or the environment"
         )
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED_PORTS:
         return (

@@ -75,7 +75,9 @@ class Instance:
                 return
             except OSError:
                 time.sleep(0.1)
-        raise SystemExit(f"{self.url} does not answer")
+        raise SystemExit(
+            f"{self.url} does not answer; for other ports: --users-port, --orders-port"
+        )
 
     def post(self, path: str, body: object, token: str = "") -> dict[str, object]:
         request = urllib.request.Request(self.url + path, json.dumps(body).encode())  # noqa: S310 - http
