@@ -183,9 +183,7 @@ def test_a_hung_redis_with_a_password_is_bounded_too_and_the_password_is_not_tol
 
 def test_connecting_that_hangs_is_bounded(open_store: Callable[[str], RedisStore]) -> None:
     with ExitStack() as stack:
-        full = stack.enter_context(closing(socket.socket()))
-        full.bind(("127.0.0.1", free_port()))
-        full.listen(0)
+        full = stack.enter_context(socket.create_server(("127.0.0.1", free_port()), backlog=0))
         for _ in range(4):  # as many as it takes for the next one to get no answer
             waiting = stack.enter_context(closing(socket.socket()))
             waiting.setblocking(False)
