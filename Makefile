@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FLASK := $(BIN)/flask
-SANDBOX_PORT ?= $(or $(shell sed -n 's/^SANDBOX_PORT=\([0-9]*\).*/\1/p' .env 2>/dev/null),5099)
 
 .DEFAULT_GOAL := help
 .PHONY: help run seed two-services check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface databases costs postman fuzz lock release clean
@@ -12,7 +11,7 @@ help: ## Show this list
 
 run: .venv/run ## Start Postern on :5000 with its database, first admin and sandbox (PORT=5050 SANDBOX_PORT=5150 for other ports)
 	@$(FLASK) init
-	@exec $(BIN)/python -m sandbox --port $(SANDBOX_PORT) -- $(BIN)/gunicorn
+	@exec $(BIN)/python -m sandbox -- $(BIN)/gunicorn
 
 seed: .venv/run ## Fill the development database with a demo: products, users, orders
 	@$(FLASK) init

@@ -5,9 +5,12 @@ does.
 import argparse
 import errno
 import json
+import os
 import signal
 import sys
 from http.client import HTTPConnection, HTTPException
+
+import dotenv
 
 from sandbox.box import Sandbox
 from sandbox.child import run
@@ -15,6 +18,7 @@ from sandbox.control import PREFIX
 from sandbox.wire import SERVER_NAME
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DEFAULT_PORT = "5099"  # of services.yaml, too
 #: For a sandbox that has the port already to say so, on a busy machine too.
 ANSWER_SECONDS = 10
 
@@ -28,7 +32,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m sandbox", epilog="-- COMMAND ARGS... runs it meanwhile"
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5099)
+    parser.add_argument("--port", type=int, default=usual_port(), help="SANDBOX_PORT unless given")
     options = parser.parse_args(arguments[:options_end])
     box = Sandbox(options.host, options.port)
     if not command:
@@ -48,6 +52,14 @@ def main(arguments: list[str]) -> int:
         box.stop()
 
 
+def usual_port() -> str:
+    """Return the port at which the catalog looks for the sandbox: SANDBOX_PORT, as settings are
+    read.
+    """
+    settings = {**dotenv.dotenv_values(".env"), **os.environ}
+    return settings.get("SANDBOX_PORT") or DEFAULT_PORT
+
+
 def _use_other(box: Sandbox, error: Exception, host: str, command: list[str]) -> int:
     """Run the command beside the sandbox that has the port already; 1 where the port is
     another's.
@@ -57,7 +69,7 @@ def _use_other(box: Sandbox, error: Exception, host: str, command: list[str]) ->
         if is_sandbox(host, box.port):
             print(f"a sandbox listens on {box.url} already: using that one", flush=True)
             return run(command) if command else 0
-        reason = "another program has the port; take another one (SANDBOX_PORT=5150 make run)"
+        reason = "another program has the port; put SANDBOX_PORT=5150 into .env"
     print(f"sandbox cannot listen on {box.url}: {reason}", file=sys.stderr)
     return 1
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox
+from sandbox.__main__ import usual_port
 from sandbox.child import Child
 from tests.ports import free_port
 
@@ -179,3 +180,25 @@ def test_where_something_else_has_the_port_it_says_so_and_ends_with_1(start: Sta
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors.count("\n")) == (1, "", 1)
     assert errors.startswith(f"sandbox cannot listen on http://127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize(
+    ("line_in_file", "port"),
+    [
+        ("SANDBOX_PORT=5150", "5150"),
+        ("SANDBOX_PORT='5150'  # mine", "5150"),
+        ("export SANDBOX_PORT = 5150", "5150"),
+        ("SANDBOX_PORT=", "5099"),
+        ("", "5099"),
+    ],
+)
+def test_its_port_is_the_one_that_the_catalog_reads_from_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line_in_file: str, port: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SANDBOX_PORT", raising=False)
+    assert usual_port() == "5099"
+    (tmp_path / ".env").write_text(f"{line_in_file}\n")
+    assert usual_port() == port
+    monkeypatch.setenv("SANDBOX_PORT", "5151")
+    assert usual_port() == "5151"
