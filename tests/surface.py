@@ -292,6 +292,7 @@ def _store_keys(modules: Iterable[ast.Module]) -> list[str]:
     """Texts such as ``token:{}``: keys of the shared store, and a caller's id, which stands in logs and records."""
     texts = {_pattern(node) for module in modules for node in ast.walk(module)}
     keys = {text for text in texts if text and STORE_KEY.fullmatch(text)}
+    keys = {key for key in keys if not key.startswith("tag:yaml.org,")}
     whole = (
         key
         for key in keys
