@@ -10,6 +10,7 @@ from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from gateway.catalog.params.schema import TYPES
 
 MAX_MERGED_SCHEMAS = 2000  # that one is put together from
+MAX_COMPARED_LEVELS = 4  # of schemas that may be the same
 _TYPE_HINTS = {
     "object": ("properties", "additionalProperties"),
     "array": ("items", "minItems", "maxItems", "uniqueItems"),
@@ -206,17 +207,28 @@ def _allowed_values(schema: Schema) -> list[Any]:
 
 def _any_of(schemas: list[Any]) -> Any:
     """Return a schema for what fits any of several; those that only differ in words are one."""
-    distinct: list[Any] = []
+    distinct: dict[Any, Any] = {}
     for schema in schemas:
-        if all(_without_words(schema) != _without_words(other) for other in distinct):
-            distinct.append(schema)
-    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+        same = schema
+        if isinstance(schema, dict):
+            same = {key: value for key, value in schema.items() if key not in _WORDS}
+        distinct.setdefault(_hashable(same, MAX_COMPARED_LEVELS), schema)
+    if len(distinct) == 1:
+        return schemas[0]
+    return {"anyOf": list(distinct.values())}
 
 
-def _without_words(schema: Any) -> Any:
-    if not isinstance(schema, dict):
-        return schema
-    return {key: value for key, value in schema.items() if key not in _WORDS}
+def _hashable(value: Any, levels: int) -> Any:
+    """Return what is equal for equal values; below these levels, for one value only: aliases may
+    make a small file an endless one.
+    """
+    if not isinstance(value, dict | list):
+        return type(value), repr(value)  # a set of YAML has no hash
+    if not levels:
+        return id(value)
+    if isinstance(value, list):
+        return tuple(_hashable(item, levels - 1) for item in value)
+    return frozenset((key, _hashable(item, levels - 1)) for key, item in value.items())
 
 
 def _shapes(
