@@ -159,9 +159,18 @@ class Operations:
                 content = operation.get("produces", self.spec.root.get("produces"))
                 if mapping_in(response, "schema").get("type") == "file":
                     content = _file_medias(content)
-            if isinstance(content, dict | list) and content:
+            if isinstance(content, dict):
+                content = [self._media(str(media), value) for media, value in content.items()]
+            if isinstance(content, list) and content:
                 return [one_line(str(media), MAX_MEDIA_CHARACTERS) for media in content]
         return []
+
+    def _media(self, media: str, value: Any) -> str:
+        """Return the type of an answer; that of bytes where springdoc has ``*/*`` for a file."""
+        schema = mapping_in(value, "schema") if isinstance(value, dict) else {}
+        if response_of(media) == "json" and schema.get("format") == "binary":
+            return BYTES
+        return media
 
 
 def _file_medias(produces: object) -> list[Any]:

@@ -741,6 +741,13 @@ def test_a_part_of_bytes_is_a_file_and_a_list_of_such_one_of_files(file: Values)
     }
 
 
+@pytest.mark.parametrize("media", ["*/*", "application/json", "application/octet-stream"])
+def test_an_answer_of_bytes_is_not_read_as_json_whatever_its_type_is_called(media: str) -> None:
+    content = {media: {"schema": {"type": "string", "format": "binary"}}}
+    method = one_method({"responses": {"200": {"content": content}}})
+    assert (method["response"], "returns" in method) == ("bytes", False)
+
+
 @pytest.mark.parametrize(
     ("produces", "response"),
     [
