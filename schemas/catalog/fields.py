@@ -132,13 +132,22 @@ class FrozenSet(fields.List[Any]):
 NAME = r"[A-Za-z0-9_-]{1,64}"
 
 
+class _Text(JsonType):
+    """A text; of a number, or true or false, which YAML has made of one, it says to quote it."""
+
+    def refusal(self, value: object) -> str:
+        if isinstance(value, (int, float)) and self.message.endswith("string."):
+            return f"{self.message} Quote it."
+        return self.message
+
+
 def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> JsonType:
     """Return a field for a text.
 
     ``public`` and ``template`` are for ``gateway.signers.base.AuthSettings``.
     """
     marks = {"public": public, "template": template}
-    return JsonType("string", error_messages=MESSAGES, metadata=marks, **kwargs)
+    return _Text("string", error_messages=MESSAGES, metadata=marks, **kwargs)
 
 
 def whole(minimum: int = 0, **kwargs: Any) -> JsonType:

@@ -33,6 +33,8 @@ SYNONYMS: Mapping[str, str] = {
     "text/xml": "xml",
     "text/plain": "text",
     "binary": "bytes",
+    "min": "minimum",
+    "max": "maximum",
     "datetime": "date-time",
     "url": "uri",
 }

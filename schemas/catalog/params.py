@@ -45,10 +45,14 @@ class JsonType(fields.Field[Any]):
         if not isinstance(value, self.python_types) or (
             isinstance(value, bool) and self.json_type != "boolean"
         ):
-            raise ValidationError(self.message)
+            raise ValidationError(self.refusal(value))
         if self.json_type == "integer" and not isinstance(value, int):
             return self._whole(value)
         return value
+
+    def refusal(self, value: object) -> str:
+        """Return what is said of a value of another type."""
+        return self.message
 
     def _whole(self, value: Any) -> int:
         if isinstance(value, ExactNumber):

@@ -146,6 +146,7 @@ def test_a_services_slip_is_refused(addition: str, say: str) -> None:
         ("params: {n: {type: string, in: headers}}", "did you mean 'header'?"),
         ("params: {n: {type: string, place: query}}", "unknown key; did you mean 'in'?"),
         ("params: {n: {type: string, max_length: 3}}", "unknown key; did you mean 'maxLength'?"),
+        ("params: {n: {type: integer, min: 3}}", "unknown key; did you mean 'minimum'?"),
         ("params: {n: {type: string, format: datetime}}", "did you mean 'date-time'?"),
         ("params: {n: string}", f"{MAPPING}{{type: string}}"),
         ("params: [{name: n, in: query}]",
