@@ -10,6 +10,7 @@ import pytest
 
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
+from gateway.discovery import registries
 from gateway.errors import AddressRefused, Failed, NoInstance
 from gateway.http.discovered.instances import LEFT_OUT_SECONDS, MAX_FAILURES, Instances
 from gateway.streams import PassthroughRequest
@@ -212,7 +213,7 @@ def test_the_catalogs_own_consul_is_asked_where_no_setting_names_one(
 def test_nacos_is_asked_every_few_seconds_for_those_that_are_healthy(
     open_gate: Open, nacos: Nacos, boxes: list[Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.discovery.registries.POLL_SECONDS", 0.05)
+    monkeypatch.setattr(registries, "POLL_SECONDS", 0.05)
     nacos.add_instance("users", where(boxes[0]), group="tools")
     nacos.add_instance("users", "127.0.0.1:1", group="tools", healthy=False)
     nacos.add_instance("users", "127.0.0.1:2")
@@ -230,7 +231,7 @@ def test_nacos_is_asked_every_few_seconds_for_those_that_are_healthy(
 def test_nacos_is_logged_into(
     open_gate: Open, boxes: list[Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.discovery.registries.POLL_SECONDS", 0.05)
+    monkeypatch.setattr(registries, "POLL_SECONDS", 0.05)
     with Nacos(port=free_port(), username="u", password="p-of-nacos") as nacos:
         nacos.add_instance("users", where(boxes[0]))
         at = open_gate(

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway import runtime
 from gateway.catalog.hosts import service_at
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import CircuitOpen, ConnectFailed, InvalidParams
+from gateway.exchange import base_urls
 from gateway.http.connect.happy_eyeballs import Address
 from gateway.http.connect.resolver import Resolver
 from sandbox import Sandbox
@@ -166,8 +168,8 @@ def test_a_dry_run_shows_the_host(shops: Open) -> None:
 def test_only_so_many_hosts_are_kept(
     shops: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.exchange.base_urls.MAX_HOSTS", 3)
-    monkeypatch.setattr("gateway.runtime.MAX_PLACES", 3)
+    monkeypatch.setattr(base_urls, "MAX_HOSTS", 3)
+    monkeypatch.setattr(runtime, "MAX_PLACES", 3)
     at = shops()
     for number in range(12):
         at.ask("m", {"shop": f"s{number}"})
