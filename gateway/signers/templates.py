@@ -114,8 +114,8 @@ def _problems(template: str, names: Iterable[str]) -> Iterator[str]:
     prefixes = ("header:", PARAM) if PARAM in names else ("header:",)
     for _, name, filters in _parse(template):
         if name and name not in names and not name.startswith(prefixes):
-            known = [*sorted({*names} - {PARAM}), *(f"{prefix}NAME" for prefix in prefixes)]
-            yield f"{{{name}}} is not known here; known: {', '.join(known)}"
+            choices = [*sorted({*names} - {PARAM}), *(f"{prefix}NAME" for prefix in prefixes)]
+            yield f"{{{name}}} is not known here; known: {', '.join(choices)}"
         for before, filter_name in zip(("", *filters), filters, strict=False):
             if filter_name not in FILTERS:
                 yield f"|{filter_name} is no filter; use one of: {', '.join(FILTERS)}"

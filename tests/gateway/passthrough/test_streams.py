@@ -113,7 +113,10 @@ def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(
 def test_a_digest_that_adds_nothing_to_the_body_may_sign_a_raw_one(place: str) -> None:
     methods = {"m": {"http": "POST /", "body": "raw"}}
     auth = {**DIGEST, "in": place, "sign": "{body}{secret}"}
-    make_catalog({"s": service("http://a.example", auth=auth, methods=methods)})
+    catalog = make_catalog({"s": service("http://a.example", auth=auth, methods=methods)})
+
+    assert catalog.services["s"].methods["m"].body == "raw"
+    assert catalog.services["s"].auth["in"] == place
 
 
 def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() -> None:
