@@ -26,8 +26,8 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-fast: .venv/dev ## Run this first: what needs no program beside Python, in about three minutes
-	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/e2e -m "not server and not slow and not alone"
+test-fast: .venv/dev ## Run this first: what needs no program beside Python, in two minutes
+	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 4 --dist worksteal --ignore=tests/e2e -m "not server and not slow and not alone"
 
 test: .venv/dev ## The whole suite, over real sockets
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from werkzeug.routing import Rule
 
 from models.database import migrate
 from tests import postgres
@@ -34,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # A job that a shell starts with "&" ignores SIGINT, and so do all the programs that it starts: with a
     # handler here, the programs that tests start have the default again and heed Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.set_threshold(
+        100_000, 20, 50
+    )  # as a worker: with Python's own, a third of the run is its collector
     if not hasattr(config, "workerinput"):  # not a worker of xdist
         if wrong := set(DATABASES) - {"sqlite", "postgresql"}:
             raise pytest.UsageError(
@@ -45,6 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgres.end()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,6 +84,25 @@ def postgres_databases() -> Iterator[postgres.Databases]:
     databases = postgres.Databases(url)
     yield databases
     databases.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memorise_url_builders() -> Iterator[None]:
+    """Let apps of one run share what Werkzeug compiles for each URL rule: it takes as long as the rest of an app."""
+    compile_builder = Rule._compile_builder
+    builders: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if rule.defaults:
+            return compile_builder(rule, append_unknown)
+        key = (rule.rule, tuple(rule._trace), append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 @pytest.fixture(scope="session")

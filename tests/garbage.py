@@ -15,6 +15,7 @@ def garbage() -> Iterator[list[object]]:
     """Collect what a block leaves; the list is complete once the block has ended."""
     leftovers: list[object] = []
     gc.collect()
+    gc.freeze()  # the second look has only the block's own to look at
     gc.disable()
     try:
         yield leftovers

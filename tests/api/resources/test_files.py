@@ -27,15 +27,6 @@ UNICODE = "报告 📎 تقرير.pdf"
 
 
 @pytest.fixture
-def tokens(login) -> dict[str, dict[str, str]]:
-    """Headers by role."""
-    return {
-        role: {"Authorization": f"Bearer {login(role)['access_token']}"}
-        for role in ("guest", "user", "admin")
-    }
-
-
-@pytest.fixture
 def upload(client, tokens):
     def send(
         data: bytes = BYTES,

@@ -17,15 +17,6 @@ from models import Product
 
 
 @pytest.fixture
-def tokens(login) -> dict[str, dict[str, str]]:
-    """Headers by role."""
-    return {
-        role: {"Authorization": f"Bearer {login(role)['access_token']}"}
-        for role in ("guest", "user", "admin")
-    }
-
-
-@pytest.fixture
 def make(app) -> Callable[..., int]:
     """A product's id."""
 

@@ -363,7 +363,7 @@ def test_a_failure_that_drips_does_not_outlast_the_attempts_time(gate: Open) -> 
 def test_a_proxied_failure_that_drips_is_passed_on_as_it_comes(
     open_gate: Open, box: Sandbox
 ) -> None:
-    at = open_gate({"s": service(box.url, proxy=True)})
+    at = open_gate({"s": service(box.url, proxy=True, timeout={"read": 5})})
     began = time.monotonic()
     stream = proxied(at, "/fault/status=500;drip=3/anything")  # 130 s and more to its end
     assert (stream.status, time.monotonic() - began < 60) == (500, True)
