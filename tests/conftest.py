@@ -36,9 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A job that a shell starts with "&" ignores SIGINT, and so do all the programs that it starts: with a
     # handler here, the programs that tests start have the default again and heed Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.set_threshold(
-        100_000, 20, 50
-    )  # as a worker: with Python's own, a third of the run is its collector
+    gc.set_threshold(100_000, 20, 50)  # Python's own makes a run a third longer
     if not hasattr(config, "workerinput"):  # not a worker of xdist
         if wrong := set(DATABASES) - {"sqlite", "postgresql"}:
             raise pytest.UsageError(
@@ -53,6 +51,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    """Take what was imported and collected from Python's collector, which would look at it again and again."""
     gc.collect()
     gc.freeze()
 
