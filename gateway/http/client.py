@@ -15,14 +15,13 @@ from gateway.catalog.model import Service, Tls
 from gateway.catalog.registry_names import RegistryName
 from gateway.clock import Clock
 from gateway.errors import ConnectionLost
-from gateway.http.channel import Channel, origin_of
+from gateway.http.channel import Channel, ConnectionPool, origin_of
 from gateway.http.connect.certificates import Certificates, LiveContext, Trust
 from gateway.http.connect.connection import Connection
 from gateway.http.connect.connector import Connector, host_and_port
 from gateway.http.connect.resolver import Resolver
 from gateway.http.discovered import Directory, DiscoveredChannel, InstanceCount
 from gateway.http.outbound import Outbound
-from gateway.http.pool import ConnectionPool
 from gateway.http_messages import HttpResponse
 
 NO_TLS = Tls()
@@ -37,13 +36,13 @@ class _InterruptiblePool(ConnectionPool):
         super().__init__(*settings)
         self._busy: set[Connection] = set()
 
-    def _read_whole(self, connection: Connection, *exchange: Any) -> HttpResponse:
+    def read_whole(self, connection: Connection, *exchange: Any) -> HttpResponse:
         self._busy.add(connection)
         try:
             if self._idle.closed:
                 connection.close()
                 raise ConnectionLost(detail="closed")
-            return super()._read_whole(connection, *exchange)
+            return super().read_whole(connection, *exchange)
         finally:
             self._busy.discard(connection)
 

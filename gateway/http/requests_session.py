@@ -1,18 +1,18 @@
-"""A ``requests.Session`` whose requests leave by a channel's pools.
+"""A ``requests.Session`` whose requests leave by a channel.
 
 Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any
 timeout), its errors do not say whether a byte of the request was sent, and it costs several times
 as much CPU per call.
 
-Where the line runs: the session finds the pool of a URL among those of the channel's origins; any
-other URL raises ``requests.exceptions.InvalidSchema``. A ``PoolAdapter`` turns a
-``PreparedRequest`` into the ``HttpRequest`` that the gateway's own calls make, which need no
-objects of ``requests``, nor this module.
+Where the line runs: the session sends to the channel's origins; any other URL raises
+``requests.exceptions.InvalidSchema``. A ``ChannelAdapter`` turns a ``PreparedRequest`` into the
+``HttpRequest`` that the gateway's own calls make, which need no objects of ``requests``, nor this
+module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http.client import responses as REASONS  # noqa: N812
 from typing import Any
 
@@ -23,7 +23,6 @@ from requests.utils import get_encoding_from_headers
 
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock
-from gateway.http.pool import ConnectionPool
 from gateway.http_messages import HttpRequest, HttpResponse, without_headers
 
 MAX_SECONDS = 600.0  # of an exchange for which no timeout was given
@@ -31,22 +30,26 @@ MAX_SECONDS = 600.0  # of an exchange for which no timeout was given
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
-def make_session(pools: Iterable[ConnectionPool], clock: Clock) -> Session:
-    """Return a session that keeps to the pools' origins and to what it is asked."""
+Send = Callable[[HttpRequest, Timeout, float], HttpResponse]
+
+
+def make_session(origins: Iterable[str], send: Send, clock: Clock) -> Session:
+    """Return a session that keeps to these origins and to what it is asked."""
     session = Session()
     session.trust_env = False
     session.adapters.clear()
-    for pool in pools:
-        session.mount(pool.origin + "/", PoolAdapter(pool, clock))
+    for origin in origins:
+        session.mount(origin + "/", ChannelAdapter(origin, send, clock))
     return session
 
 
-class PoolAdapter(BaseAdapter):
-    """Sends what ``requests`` has prepared by a pool, which it does not own."""
+class ChannelAdapter(BaseAdapter):
+    """Sends what ``requests`` has prepared to one origin, by a channel that it does not own."""
 
-    def __init__(self, pool: ConnectionPool, clock: Clock) -> None:
+    def __init__(self, origin: str, send: Send, clock: Clock) -> None:
         super().__init__()
-        self._pool = pool
+        self._origin = origin
+        self._send = send
         self._now = clock.now
 
     def send(
@@ -63,14 +66,14 @@ class PoolAdapter(BaseAdapter):
         :param stream: the answer is read whole in either case.
         :param timeout: seconds to connect, and from then to the last byte of the answer; a pair, or
             one number for both.
-        :raises GatewayError: as ``ConnectionPool.exchange``.
+        :raises GatewayError: as ``Channel.send``.
         """
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         body = request.body or b""
-        answer = self._pool.exchange(
+        answer = self._send(
             HttpRequest(
                 request.method or "GET",
-                self._pool.origin,
+                self._origin,
                 request.path_url,
                 headers=without_headers(request.headers, _FRAMING),
                 body=body.encode() if isinstance(body, str) else body,
@@ -81,7 +84,7 @@ class PoolAdapter(BaseAdapter):
         return _to_requests(request, answer)
 
     def close(self) -> None:
-        """Do nothing: the pool is the channel's."""
+        """Do nothing: the pools are the channel's."""
 
 
 def _to_requests(request: PreparedRequest, answer: HttpResponse) -> Response:

@@ -13,7 +13,7 @@ import pytest
 
 from api.http.error_response import describe_error
 from gateway.errors import GatewayError
-from gateway.http.pool import ConnectionPool
+from gateway.http.channel import Channel
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Wire, answer, make_catalog, service
 
@@ -240,7 +240,7 @@ def test_nothing_secret_is_told_when_something_unforeseen_happens(
     def fail(*args: Any, **_: Any) -> None:
         raise RuntimeError(f"no adapter for {args[1].url!r}")
 
-    monkeypatch.setattr(ConnectionPool, "exchange", fail)
+    monkeypatch.setattr(Channel, "send", fail)
     services = {"s": service(box.url, auth=AUTHS["api_key in the query"], methods={"m": METHOD})}
     at = open_gate(services, env=ENV)
     with pytest.raises(RuntimeError) as caught:

@@ -9,9 +9,8 @@ from functools import partial
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.http.channel import Channel, origin_of
+from gateway.http.channel import Channel, ConnectionPool, origin_of
 from gateway.http.discovered.instances import Instance, Instances
-from gateway.http.pool import ConnectionPool
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.http_messages import HttpRequest, HttpResponse
 

@@ -1,4 +1,4 @@
-"""The pool is an adapter: what ``requests`` has prepared goes out by it, and comes back as it knows it."""
+"""A channel is an adapter: what ``requests`` has prepared goes out by it, and comes back as it knows it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from gateway.errors import (
     ReadTimeout,
     Rejected,
 )
-from gateway.http.pool import ConnectionPool
+from gateway.http.channel import Channel
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, hasty, make_runtime, service
 
@@ -357,7 +357,7 @@ def test_what_nobody_foresaw_is_logged_as_a_failure(
     def fail(*_: object, **__: object) -> None:
         raise Broken
 
-    monkeypatch.setattr(ConnectionPool, "exchange", fail)
+    monkeypatch.setattr(Channel, "send", fail)
     with pytest.raises(Broken):
         at.ask()
     assert [line["code"] for line in at.log.events] == codes(at) == [-5000]
