@@ -23,10 +23,9 @@ SettingPath = tuple[str | int, ...]
 class AuthSettings(Strict):
     """The keys of a service's ``auth:``.
 
-    The text of a key is secret unless its field says ``public=True``. A field that says
-    ``template=True``, and every text inside a list or a mapping, is written by the catalog's
-    author: it is secret where ``${...}`` filled it in, or where it is no template and stands under
-    the name of a secret, such as ``password``.
+    A text is secret unless its field says ``public=True``. One of a field that says
+    ``template=True``, or inside a list or a mapping, is secret where ``${...}`` filled it in, or
+    where it is no template and its name is that of a secret, such as ``password``.
     """
 
     type = text(public=True)
@@ -90,12 +89,9 @@ class Signer:
     """Adds a service's proof to one attempt.
 
     :cvar Settings: the keys of ``auth:``.
-    :cvar example: ``auth:`` without its type, as a catalog may have it; the tests call a service
-        with it.
-    :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's
-        base64, to be masked.
-    :ivar keeps_refresh_token: tokens come by ``refresh``, not by ``fetch_token``, from a refresh
-        token that ``gateway.signers.tokens.connection_store`` keeps.
+    :cvar example: ``auth:`` without its type, with which the tests call a service.
+    :ivar secrets: forms of secrets that only it knows, such as Basic's base64, to be masked.
+    :ivar keeps_refresh_token: tokens come by ``refresh``, from a refresh token that is kept.
     """
 
     Settings: ClassVar[type[AuthSettings]] = AuthSettings

@@ -1,4 +1,4 @@
-"""All parameters in the order of their names, hashed with a key, as many vendors do.
+"""All parameters in the order of their names, hashed with a key.
 
 Sources: Amap web service, "digital signature" (lbs.amap.com/faq/quota-key/key/41181); WeChat Pay
 v2, "signature algorithm" (pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3).

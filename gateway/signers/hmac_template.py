@@ -26,6 +26,7 @@ from gateway.signers.base import (
 )
 from gateway.signers.templates import (
     HASHES,
+    NAME,
     REQUEST_FACTS,
     Template,
     check_template,
@@ -37,7 +38,6 @@ from gateway.signers.templates import (
 )
 from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, one_of, text
 
-NAME = r"[a-z_][a-z0-9_]*"
 #: Where a signature and what belongs to it may go, in the order in which they are added.
 PLACES = ("query", "body", "headers")
 _CANONICAL = "{method}\n{path}\n%s\n{canonical_headers}\n{signed_headers}\n{body|sha256}"
@@ -232,13 +232,12 @@ class Hmac(Signer):
 def _add(outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpRequest:
     for place, name, fill in outputs:
         value = fill(facts)
-        if place == "query":
+        if place == "headers":
+            request = with_filled_header(request, name, value)
+        elif place == "query":
             request = request.with_query((name, filled_text(f"query.{name}", value)))
-            continue
-        if place == "body":
+        else:
             request = request.with_fields({name: filled_text(f"body.{name}", value)})
-            continue
-        request = with_filled_header(request, name, value)
     return request
 
 

@@ -21,7 +21,7 @@ from gateway.http_messages import DEFAULT_PORTS, HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.rsa import load_private_key
-from schemas.catalog.fields import flag, one_of, text
+from schemas.catalog.fields import MESSAGES, flag, one_of, text
 
 HMAC_HASHES = {"HMAC-SHA1": "sha1", "HMAC-SHA256": "sha256"}
 RSA_HASHES = {"RSA-SHA1": SHA1, "RSA-SHA256": SHA256}
@@ -48,7 +48,7 @@ class OAuth1(Signer):
             if data.get("body_hash") and data.get("signature_method") == "PLAINTEXT":
                 raise ValidationError("needs a signature_method that signs", "body_hash")
             if needed not in data:
-                raise ValidationError("missing; this key is required", needed)
+                raise ValidationError(MESSAGES["required"], needed)
             try:
                 if by_key:
                     load_private_key(data["private_key"])

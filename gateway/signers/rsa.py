@@ -38,10 +38,7 @@ _HASH = SHA256()
 
 
 def rsa_signer(key: str) -> Callable[[bytes], str]:
-    """Return what signs with this private key.
-
-    In a dry run there are stars instead of the key, and the signature is stars.
-    """
+    """Return what signs with this private key; in a dry run both are stars."""
     if key == STARS:
         return lambda message: STARS
     private_key = load_private_key(key)
@@ -96,8 +93,7 @@ def load_certificates(text: str) -> tuple[x509.Certificate, ...]:
 def load_rsa_signed_certificates(text: str) -> tuple[x509.Certificate, ...]:
     """Return the certificates that RSA signed, of a list in PEM.
 
-    The others need not even be readable: Alipay's own list of roots has one whose encoding the
-    library refuses.
+    The library refuses the encoding of another one in Alipay's own list of roots.
 
     :raises ValueError: there is none.
     """

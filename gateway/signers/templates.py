@@ -27,6 +27,7 @@ Facts = Callable[[str], bytes]
 Template = Callable[[Facts], bytes]
 
 HASHES = ("md5", "sha1", "sha256", "sha512")
+NAME = r"[a-z_][a-z0-9_]*"  # of a value that a catalog declares
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9_.-]+)?)((?:\|[a-z0-9]+)*)\}")
 PARAM = "param:"  # before the name of a parameter
 CHINA_TIME = timezone(timedelta(hours=8))

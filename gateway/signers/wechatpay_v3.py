@@ -33,8 +33,6 @@ from schemas.catalog.fields import text
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 # By which a reply's time may differ from our request's; an older one is a replay.
 MAX_CLOCK_SKEW_SECONDS = 300
-
-
 QUOTABLE = validate.Regexp(r"[A-Za-z0-9_-]+\Z", error="must be letters, digits, - and _")
 
 

@@ -32,9 +32,7 @@ CODE_PLACES = ("error", "errcode", "code", "error_code", "error.code")
 MESSAGE_PLACES = (
     "error_description", "errmsg", "msg", "message", "error.message", "error_msg", "detail",
 )  # fmt: skip
-MAX_TOKEN_CHARACTERS = (
-    32_768  # Huawei Cloud's and OpenStack's hold the user's roles: 8,000 and more
-)
+MAX_TOKEN_CHARACTERS = 32_768  # Huawei Cloud's hold the user's roles: 8,000 and more
 _TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN_CHARACTERS}}}")
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 
@@ -158,9 +156,7 @@ def _parse(response: HttpResponse) -> Any:
 
 def _as_text(value: Any) -> str:
     """Return a code as the text it compares by: ``0`` and ``"0"`` are the same."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _number(value: Any) -> float | None:

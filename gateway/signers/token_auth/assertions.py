@@ -38,7 +38,7 @@ def assertion_signer(
         return lambda claims: STARS
     headers = {"kid": key_id} if key_id else {}
     if certificate:
-        headers |= thumbprints(certificate)
+        headers |= _thumbprints(certificate)
     key = jwt.get_algorithm_by_name(algorithm).prepare_key(private_key)
     return lambda claims: jwt.encode(dict(claims), key, algorithm, headers)
 
@@ -52,7 +52,17 @@ def check_private_key(private_key: str, algorithm: str) -> None:
         raise ValidationError(message, "private_key") from error
 
 
-def thumbprints(certificate: str) -> dict[str, str]:
+def check_certificate(settings: Mapping[str, Any]) -> None:
+    """:raises ValidationError: the settings' certificate is none, or of no key."""
+    if "private_key" not in settings:
+        raise ValidationError("is that of a private_key, which is missing", "certificate")
+    try:
+        _thumbprints(settings["certificate"])
+    except ValueError as error:
+        raise ValidationError("must be a certificate in PEM", "certificate") from error
+
+
+def _thumbprints(certificate: str) -> dict[str, str]:
     """Return what a header says of the first certificate in a PEM (RFC 7515, 4.1.7 and 4.1.8).
 
     :raises ValueError: there is none.

@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields, pre_load, validate, validates_s
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain, with_preset
-from gateway.signers.templates import check_template, compile_template, names_needed
+from gateway.signers.templates import NAME, check_template, compile_template, names_needed
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, TokenAnswer
 from gateway.signers.token_auth.presets import PRESETS
 from gateway.signers.token_auth.request import (
@@ -37,7 +37,6 @@ from schemas.catalog.fields import (
     text,
 )
 
-NAME = r"[a-z_][a-z0-9_]*"
 BEARER: Mapping[str, str] = {"in": "header", "name": "Authorization", "value": "Bearer {token}"}
 
 NON_EMPTY = validate.Length(min=1, error="must have one at least")
@@ -129,7 +128,8 @@ class TokenAuth(Signer):
 
         @pre_load
         def fill_preset(self, data: Any, **kwargs: Any) -> Any:
-            return with_preset(data, PRESETS) if isinstance(data, dict) else data
+            has_preset = isinstance(data, dict) and isinstance(data.get("preset"), str)
+            return with_preset(data, PRESETS) if has_preset else data
 
         @validates_schema
         def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:

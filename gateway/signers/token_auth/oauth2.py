@@ -25,14 +25,17 @@ from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key, thumbprints
+from gateway.signers.token_auth.assertions import (
+    ALGORITHMS,
+    check_certificate,
+    check_private_key,
+)
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import PATH_OR_URL, split_url
 from gateway.signers.tokens.connection_store import Grant
-from schemas.catalog.fields import NamedMap, flag, one_of, text
+from schemas.catalog.fields import MESSAGES, NamedMap, flag, one_of, text
 
 BROWSER_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[!\x22$-~]*)?\Z"
-MISSING = "missing; this key is required"
 #: By grant, the keys that it cannot do without.
 REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "client_credentials": ("client_id", "token_url"),
@@ -41,7 +44,6 @@ REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "refresh_token": ("refresh_token", "token_url"),
     "authorization_code": ("authorization_url", "client_id", "token_url"),
 }
-_URLS = ("token_url", "refresh_url")
 #: By key, the one grant that it is for.
 GRANT_OF_KEY: Mapping[str, str] = {
     "refresh_token": "refresh_token",
@@ -101,7 +103,7 @@ class OAuth2(Signer):
             data = _with_service_account(data)
             grant = data.get("grant", "client_credentials")
             required = {*REQUIRED_KEYS[grant], *_client_keys(data, grant)}
-            missing = {key: [MISSING] for key in sorted(required - data.keys())}
+            missing = {key: [MESSAGES["required"]] for key in sorted(required - data.keys())}
             if missing:
                 raise ValidationError(missing)
             for key in sorted(GRANT_OF_KEY.keys() & data.keys()):
@@ -115,7 +117,7 @@ class OAuth2(Signer):
                 grants = " and ".join(sorted(CONNECTED_GRANTS))
                 raise ValidationError(f"is for the grants {grants}", "refresh_url")
             if "certificate" in data:
-                _check_certificate(data)
+                check_certificate(data)
             if "private_key" in data:
                 check_private_key(data["private_key"], data.get("algorithm", ALGORITHMS[0]))
 
@@ -125,7 +127,7 @@ class OAuth2(Signer):
 
         @classmethod
         def token_urls(cls, settings: Auth) -> tuple[str, ...]:
-            urls = [plain(settings[key]) for key in _URLS if key in settings]
+            urls = [plain(settings[key]) for key in ("token_url", "refresh_url") if key in settings]
             return tuple(url for url in urls if not url.startswith("/"))
 
     proof_header = "Authorization"
@@ -273,16 +275,6 @@ def _client_keys(auth: Auth, grant: str) -> tuple[str, ...]:
     if client_auth == "private_key_jwt":
         return ("client_id", "private_key")
     return ("client_id", "client_secret")
-
-
-def _check_certificate(data: Mapping[str, Any]) -> None:
-    """:raises ValidationError: it is none, or of no key."""
-    if "private_key" not in data:
-        raise ValidationError("is that of a private_key, which is missing", "certificate")
-    try:
-        thumbprints(data["certificate"])
-    except ValueError as error:
-        raise ValidationError("must be a certificate in PEM", "certificate") from error
 
 
 def _with_service_account(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_JSON_BEARER: Mapping[str, Any] = {"token": "access_token", "expires_in": "expires_in"}
+_ACCESS_TOKEN: Mapping[str, Any] = {"token": "access_token", "expires_in": "expires_in"}
+_IN_QUERY: Mapping[str, Any] = {
+    **_ACCESS_TOKEN,
+    "send": {"in": "query", "name": "access_token", "value": "{token}"},
+}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # developer.work.weixin.qq.com/document/path/91039
@@ -19,9 +23,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "query": {"corpid": "{corpid}", "corpsecret": "{corpsecret}"},
         },
         "ok": {"errcode": [0]},
-        **_JSON_BEARER,
+        **_IN_QUERY,
         "lifetime": 7200,
-        "send": {"in": "query", "name": "access_token", "value": "{token}"},
     },
     # open.feishu.cn/document/server-docs/authentication-management/access-token
     "lark": {
@@ -53,9 +56,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "query": {"appkey": "{app_key}", "appsecret": "{app_secret}"},
         },
         "ok": {"errcode": [0]},
-        **_JSON_BEARER,
+        **_IN_QUERY,
         "lifetime": 7200,
-        "send": {"in": "query", "name": "access_token", "value": "{token}"},
     },
     # developers.weixin.qq.com/doc/offiaccount/Basic_Information/Get_access_token.html
     "wechat": {
@@ -68,9 +70,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "secret": "{app_secret}",
             },
         },
-        **_JSON_BEARER,
+        **_IN_QUERY,
         "lifetime": 7200,
-        "send": {"in": "query", "name": "access_token", "value": "{token}"},
     },
     # developers.weixin.qq.com/doc/offiaccount/Basic_Information/getStableAccessToken.html
     "wechat_stable": {
@@ -83,9 +84,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "secret": "{app_secret}",
             },
         },
-        **_JSON_BEARER,
+        **_IN_QUERY,
         "lifetime": 7200,
-        "send": {"in": "query", "name": "access_token", "value": "{token}"},
     },
     # ai.baidu.com/ai-doc/REFERENCE/Ck3dwjhhu
     "baidu": {
@@ -98,8 +98,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
                 "client_secret": "{secret_key}",
             },
         },
-        **_JSON_BEARER,
-        "send": {"in": "query", "name": "access_token", "value": "{token}"},
+        **_IN_QUERY,
     },
     # help.salesforce.com: OAuth 2.0 client credentials flow; its answer has no expires_in
     "salesforce": {
@@ -123,7 +122,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "http": "POST https://bots.qq.com/app/getAppAccessToken",
             "body": {"appId": "{app_id}", "clientSecret": "{client_secret}"},
         },
-        **_JSON_BEARER,
+        **_ACCESS_TOKEN,
         "send": {"in": "header", "name": "Authorization", "value": "QQBot {token}"},
     },
     # developer.open-douyin.com/docs: interface-request-credential/client-token
@@ -182,7 +181,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             },
             "body_format": "form",
         },
-        **_JSON_BEARER,
+        **_ACCESS_TOKEN,
         "send": {"in": "header", "name": "Authorization", "value": "Zoho-oauthtoken {token}"},
     },
     # dev.twitch.tv/docs/authentication/getting-tokens-oauth: two headers
@@ -197,7 +196,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             },
             "body_format": "form",
         },
-        **_JSON_BEARER,
+        **_ACCESS_TOKEN,
         "send": [
             {"in": "header", "name": "Authorization", "value": "Bearer {token}"},
             {"in": "header", "name": "Client-Id", "value": "{client_id}"},

@@ -17,8 +17,7 @@ from gateway.bodies import digest
 from gateway.errors import CredentialError, CredentialUnavailable
 from gateway.masking import Secret
 
-#: What became of a refresh token that brought no new one: it was not used up; nobody knows; the
-#: vendor takes it no more.
+#: What became of a refresh token that brought no new one; ``revoked``: it is taken no more.
 Outcome = Literal["unused", "unknown", "revoked"]
 REFRESH_SECONDS = 15.0  # for which a refresh token's request may take, whoever waits for it
 CLAIM_SECONDS = 2 * REFRESH_SECONDS  # after which its sender has surely ended, or died
@@ -30,9 +29,8 @@ IDENTITY = ("grant", "client_id", "token_url", "refresh_token")
 class ConnectionKey:
     """Which connection a service uses.
 
-    :param fingerprint: of the client, the token endpoint and the configured refresh token: where
-        one of them changes, another connection begins, and the old one stays for who still has the
-        old catalog.
+    :param fingerprint: of client, token endpoint and configured refresh token: a change begins
+        another connection; the old one stays for who still has the old catalog.
     :param seed: the refresh token that the catalog begins with; None where an admin connects.
     """
 
@@ -136,22 +134,13 @@ class Connections(Protocol):
         """Note that the service refused an access token: ``take`` does not return it again."""
 
 
-class NoConnections:
+class NoConnections(Connections):
     """Stands where nothing keeps connections: a program that has ``gateway`` as a library."""
 
     def epoch(self, key: ConnectionKey) -> str:
         raise CredentialError(detail="there is no database to keep refresh tokens in")
 
     def take(self, key: ConnectionKey) -> Claim | Grant:
-        raise CredentialError
-
-    def keep(self, claim: Claim, grant: Grant) -> None:
-        raise CredentialError
-
-    def fail(self, claim: Claim, outcome: Outcome, reason: str) -> None:
-        raise CredentialError
-
-    def refuse(self, key: ConnectionKey, access_token: Secret) -> None:
         raise CredentialError
 
 

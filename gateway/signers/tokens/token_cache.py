@@ -1,10 +1,9 @@
 """Fetched credentials: shared by all workers, renewed early by one, never used once expired.
 
-A worker looks into the store only when its own copy is due for renewal, or when the vendor refuses
-it. Until then it does not see that another worker has renewed. Vendors let the old token live on
-for a while (WeChat five minutes), and workers look within ``SPREAD_SHARE`` of the time for early
-renewal (three of WeChat's minutes), so it is seldom refused; where it is, the newer one is taken
-and the call sent once more.
+A worker looks into the store only when its own copy is due for renewal, or was refused: until then
+it does not see that another has renewed. Vendors let the old token live on (WeChat five minutes),
+and workers look within ``SPREAD_SHARE`` of the time for early renewal (three of WeChat's minutes),
+so it is seldom refused; where it is, the newer one is taken and the call sent once more.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("auth: {type: api_key, in: header, name: 'X Key', value: v}", 5, f"{S}.auth.name", NAME),
         ("auth: {type: api_key, in: header, name: HOST, value: v}", 5, f"{S}.auth.name", NAME),
         ("auth: {type: digest, in: header, name: Transfer-Encoding, secret: s, sign: '{params}'}", 5, f"{S}.auth.name", NAME),
+        ("auth: {type: token, preset: [lark]}", 5, f"{S}.auth.preset", "Not a valid string."),
         ('auth: {type: bearer, token: "t\\n"}', 5, f"{S}.auth.token", HEADER),
         ("auth: {type: app_secret, app_id: a, secret: s, token_url: token}", 5, f"{S}.auth.token_url",
          "must be a path such as /cgi-bin/token, or a URL under base_url"),
