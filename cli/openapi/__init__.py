@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.openapi.auth import read_credentials
+from cli.openapi.auth import credential_names, read_credentials
 from cli.openapi.naming import snake
 from cli.openapi.operations import Operations
 from cli.openapi.servers import Servers
-from cli.openapi.source import SpecError, read_spec
+from cli.openapi.source import Spec, SpecError, read_spec, without
 from cli.openapi.yaml_writer import Commented, comment, has_notes_inside, lines, one_line
 from cli.output import count
 
@@ -50,28 +50,35 @@ def import_spec(
     spec = read_spec(text, path)
     name = name or snake(str(spec.at("info").get("title", ""))) or "service"
     operations = Operations(spec, tags)
+    service = _read_service(spec, operations, name, base_url)
+    if not service["methods"]:
+        raise SpecError(_why_nothing(tags, operations))
+    head = [
+        _summary(operations, tags, service["methods"]),
+        *_advice(service),
+        *_losses(operations),
+    ]
+    catalog = lines({"version": 1, "services": {name: service}})
+    return "\n".join([*map(comment, head), *catalog, ""])
+
+
+def _read_service(
+    spec: Spec, operations: Operations, name: str, base_url: str | None
+) -> dict[str, Any]:
     selected = [(operation.item, operation.values) for operation in operations.selected]
     servers = Servers(spec, selected, base_url)
     values = [values for _, values in selected]
     credentials = read_credentials(spec, values, name, servers.base_url)
     host_params = servers.params()
-    methods = operations.methods(servers, credentials.names | host_params.keys())
-    if not methods:
-        raise SpecError(_why_nothing(tags, operations))
     service: dict[str, Any] = {"base_url": servers.base_url}
     if host_params:
         service["params"] = host_params
     if _is_private(servers.base_url):
         service["allow_private"] = True
-    service.update(credentials.settings)
-    service["methods"] = methods
-    head = [
-        _summary(operations, tags, methods),
-        *_advice(credentials.settings, methods),
-        *_losses(operations),
-    ]
-    catalog = lines({"version": 1, "services": {name: service}})
-    return "\n".join([*map(comment, head), *catalog, ""])
+    service.update(credentials)
+    implied = credential_names(credentials) | host_params.keys()
+    service["methods"] = operations.methods(servers, implied)
+    return service
 
 
 def summarize(catalog: str) -> str:
@@ -112,10 +119,10 @@ def _summary(
     )
 
 
-def _advice(settings: Mapping[str, Any], methods: Mapping[str, Commented]) -> Iterator[str]:
-    if names := sorted(set(VARIABLE.findall(str(settings)))):
+def _advice(service: Mapping[str, Any]) -> Iterator[str]:
+    if names := sorted(set(VARIABLE.findall(str(without(service, ("methods",)))))):
         yield f"Set in the environment or in .env: {', '.join(names)}"
-    if any(str(method["http"]).endswith("/completions") for method in methods.values()):
+    if any(method["http"].endswith("/completions") for method in service["methods"].values()):
         yield (
             "A model takes its time: say timeout: {read: 120} and deadline: 130 (seconds); "
             "unset they are 5 and 10."
@@ -130,9 +137,7 @@ def _losses(operations: Operations) -> Iterator[str]:
 
 
 def _is_private(url: str) -> bool:
-    """Tell whether the address itself says that it is in the team's own network, which whoever
-    imports it can see.
-    """
+    """Tell whether the address itself says that it is in the team's own network."""
     host = urlsplit(url).hostname or ""
     try:
         address = ip_address(host)

@@ -16,10 +16,10 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from cli.openapi.keywords import Task, usable_values
-from cli.openapi.merging import Merger, intersect, says_type, type_of
+from cli.openapi.keywords import Task, by_level, usable_values
+from cli.openapi.merging import Merger, intersect, is_nullable, says_type, type_of
 from cli.openapi.naming import bare, best_response, response_of
-from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in, without
 from gateway.catalog.answers.response_headers import MAX_HEADERS, check_header_name
 from gateway.catalog.params.schema import TYPES
 from schemas.catalog.params import FORMATS
@@ -87,18 +87,13 @@ class Answers:
         return mapping_in(content, media).get("schema", {})
 
     def _convert(self, schemas: list[Any]) -> dict[str, Any]:
-        """Return keywords, level by level, so that of too many schemas the deepest are left out."""
         root: dict[str, Any] = {}
         tasks = deque([Task(root, "data", schema) for schema in schemas[:1]])
         if len(schemas) > 1:
             shapes: list[Any] = [{}] * len(schemas)
             root["data"] = {"anyOf": shapes}
             tasks = deque(Task(shapes, place, schema) for place, schema in enumerate(schemas))
-        done_count = 0
-        while tasks:
-            task = tasks.popleft()
-            done_count += 1
-            may_descend = task.depth < MAX_DEPTH and done_count + len(tasks) < MAX_SCHEMAS
+        for task, may_descend in by_level(tasks, MAX_DEPTH, MAX_SCHEMAS):
             tasks.extend(self._fill(task, may_descend=may_descend))
         return _without_anything(root.get("data", {}))
 
@@ -117,7 +112,7 @@ class Answers:
             return
         if task.required:
             keywords["required"] = True
-        if schema.get("nullable") is True or "null" in list_in(schema, "type"):
+        if is_nullable(schema):
             keywords["nullable"] = True
         depth = task.depth + 1
         if shapes:
@@ -135,7 +130,7 @@ class Answers:
 def _shapes_of(schema: Mapping[str, Any]) -> list[Any]:
     """Return what a value may be where that is one of several things."""
     if "x-shapes" in schema:
-        base = {key: value for key, value in schema.items() if key != "x-shapes"}
+        base = without(schema, ("x-shapes",))
         return [intersect(base, shape) for shape in schema["x-shapes"][1]]
     types = [name for name in list_in(schema, "type") if name != "null"]
     if len(types) > 1:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
-from cli.openapi.body import NOT_SCHEMA, BodyReader, Operation, without
+from cli.openapi.body import NOT_SCHEMA, BodyReader, Operation
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import says_type
 from cli.openapi.param_list import TEXT_NOTE, ParamList, Values
-from cli.openapi.source import Spec, UnsayableError, list_in
+from cli.openapi.source import Spec, UnsayableError, list_in, without
 from cli.openapi.styles import Styles
 from schemas.catalog.fields import SETTABLE_HEADER
 
@@ -26,7 +27,7 @@ class Arguments:
     """
 
     def __init__(
-        self, keywords: Keywords, spec: Spec, http: tuple[str, str], implied: frozenset[str]
+        self, keywords: Keywords, spec: Spec, http: tuple[str, str], implied: Container[str]
     ) -> None:
         self.params = ParamList(keywords, http)
         self.spec = spec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
@@ -15,26 +14,14 @@ from schemas.catalog.fields import SETTABLE_HEADER
 Scheme = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """A service's ``auth``, and the ``headers`` and ``query`` that go with it; none of them where
-    none is asked for.
-
-    :ivar names: of what they send, in lower case.
-    """
-
-    settings: dict[str, Any]
-    names: frozenset[str]
-
-
 def read_credentials(
     spec: Spec, operations: Sequence[Scheme], service: str, base_url: str
-) -> Credentials:
-    """Return the first requirement of the file that a catalog can say; what else it offers is in
-    the notes.
+) -> dict[str, Any]:
+    """Return the first requirement of the file that a catalog can say, as a service's settings;
+    what else it offers is in the notes.
 
-    Of schemes that are needed together one is the ``auth``; keys beside it are fixed headers or
-    query parameters.
+    Of schemes that are needed together one is the ``auth``; keys beside it are fixed ``headers``
+    or ``query`` parameters.
     """
     if spec.swagger:
         schemes = spec.at("securityDefinitions")
@@ -59,20 +46,19 @@ def read_credentials(
         settings = {"auth": {"type": "none"}}
     if settings:
         settings["auth"] = Commented(settings["auth"], *notes)
-    return Credentials(settings, frozenset(name.lower() for name in _names_sent(settings)))
+    return settings
 
 
-def _names_sent(settings: Mapping[str, Any]) -> Iterator[str]:
+def credential_names(settings: Mapping[str, Any]) -> set[str]:
+    """Return the names of what the credentials are sent in, in lower case."""
+    names = {*settings.get("headers", ()), *settings.get("query", ())}
     if name := settings.get("auth", {}).get("name"):
-        yield name
-    yield from settings.get("headers", ())
-    yield from settings.get("query", ())
+        names.add(name)
+    return {name.lower() for name in names}
 
 
 def _requirements(holders: Iterable[Scheme]) -> Iterator[tuple[str, ...]]:
-    """Yield the requirements of the file, then those of its operations; each names schemes that are
-    needed together.
-    """
+    """Yield the file's requirements, then its operations'; each names schemes needed together."""
     for holder in holders:
         for requirement in list_in(holder, "security"):
             if isinstance(requirement, dict) and requirement:
@@ -95,9 +81,7 @@ def _is_combined(name: str, sayable: Mapping[str, Scheme]) -> bool:
 
 
 def _combine(sayable: Mapping[str, dict[str, Any]], prefix: str) -> dict[str, Any]:
-    """Return the settings for schemes that are needed together; several keys have variables of
-    their own names.
-    """
+    """Return the settings for schemes needed together; several keys have a variable each."""
     keys = [auth for auth in sayable.values() if auth["type"] == "api_key"]
     if len(keys) > 1:
         for key in keys:

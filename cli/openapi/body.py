@@ -9,7 +9,7 @@ from typing import Any
 from cli.openapi.merging import type_of, writable_properties
 from cli.openapi.naming import bare, best_body, body_of
 from cli.openapi.param_list import ParamList, Values
-from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in, without
 from cli.openapi.styles import Styles
 from gateway.bodies.xml_names import XML_NAME
 
@@ -138,9 +138,7 @@ class BodyReader:
         return names
 
     def _as_part(self, schema: Any) -> Any:
-        """Make a part of bytes a file, and a list of such one of files; 3.1 says so by a content
-        type, or by saying nothing at all.
-        """
+        """Make bytes a file, and a list of such one of files; 3.1 may say nothing of them."""
         kind, flat = self.keywords.flatten(schema)
         if flat.get("format") == "binary" or "contentMediaType" in flat or flat == {}:
             description = flat.get("description")
@@ -160,7 +158,3 @@ def _raw_body(media: str) -> dict[str, Any]:
     if not bare(media).startswith("text/"):
         schema["format"] = "binary"
     return schema
-
-
-def without(values: Values, keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in keys}

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cli.openapi.merging import Merger, Refs, Schema, says_type, type_of, writable_properties
-from cli.openapi.source import UnsayableError, list_in
+from cli.openapi.merging import (
+    Merger,
+    Refs,
+    Schema,
+    is_nullable,
+    says_type,
+    type_of,
+    writable_properties,
+)
+from cli.openapi.source import UnsayableError, list_in, without
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
 from gateway.catalog.params.schema import TYPES
@@ -42,10 +50,19 @@ class Task:
     refs: Refs = frozenset()
 
 
-class Keywords:
-    """Turns schemas into keywords; what is not carried over is counted in the merger's
-    ``dropped``.
+def by_level(tasks: deque[Task], max_depth: int, max_schemas: int) -> Iterator[tuple[Task, bool]]:
+    """Yield the tasks, and those that are appended meanwhile, each with whether what is inside its
+    schema is read: of too many schemas the deepest are left out.
     """
+    done_count = 0
+    while tasks:
+        task = tasks.popleft()
+        done_count += 1
+        yield task, task.depth < max_depth and done_count + len(tasks) < max_schemas
+
+
+class Keywords:
+    """Turns schemas into keywords; counts what is not carried over in the merger's ``dropped``."""
 
     def __init__(self, merger: Merger) -> None:
         self.merger = merger
@@ -60,19 +77,12 @@ class Keywords:
         return type_of(flat), flat
 
     def params(self, schemas: Mapping[str, tuple[Any, bool]]) -> dict[str, Commented]:
-        """Return keywords by name, for schemas by name, each with whether it is required.
-
-        It goes level by level, so that of too many schemas the deepest are left out.
-        """
+        """Return keywords by name, for schemas by name, each with whether it is required."""
         params: dict[str, Commented] = {}
         tasks = deque(
             Task(params, name, schema, required) for name, (schema, required) in schemas.items()
         )
-        done_count = 0
-        while tasks:
-            task = tasks.popleft()
-            done_count += 1
-            may_descend = task.depth < MAX_DEPTH and done_count + len(tasks) < MAX_SCHEMAS
+        for task, may_descend in by_level(tasks, MAX_DEPTH, MAX_SCHEMAS):
             task.target[task.key] = self._convert(task, tasks, may_descend=may_descend)
         return params
 
@@ -80,9 +90,8 @@ class Keywords:
         try:
             schema, refs = self.merger.flatten(task.schema, task.refs)
         except UnsayableError as error:
-            keywords = Commented({"type": "object"}, str(error))
-            if task.required:
-                keywords["required"] = True
+            keywords = _describe({}, required=task.required, nullable=False, type="object")
+            keywords.notes.append(str(error))
             return keywords
         schema = _with_types_as_shapes(schema)
         if "x-shapes" in schema and may_descend:
@@ -92,18 +101,13 @@ class Keywords:
                 self.dropped["enum"] += 1
             return _anything(schema, required=task.required)
         kind = type_of(schema)
-        keywords = Commented({"type": kind})
-        if task.required:
-            keywords["required"] = True
+        nullable = is_nullable(schema)
+        keywords = _describe(schema, required=task.required, nullable=nullable, type=kind)
         if "x-note" in schema:
             keywords.notes.append(str(schema["x-note"]))
         if "x-shapes" in schema:
             other_types = [type_of(shape) for shape in schema["x-shapes"][1]][1:]
             keywords.notes.append(f"also: {', '.join(other_types)}")
-        if schema.get("nullable") is True or "null" in list_in(schema, "type"):
-            keywords["nullable"] = True
-        if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
-            keywords["description"] = text
         self._add_constraints(keywords, kind, schema)
         if kind == "object":
             resolved = replace(task, schema=schema, refs=refs)
@@ -115,13 +119,8 @@ class Keywords:
     def _convert_shapes(self, task: Task, tasks: deque[Task]) -> Commented:
         """Convert alternatives of different types; what is said beside them stays beside them."""
         keyword, schemas = task.schema["x-shapes"]
-        keywords = Commented()
-        if task.required:
-            keywords["required"] = True
-        if task.schema.get("nullable") is True:
-            keywords["nullable"] = True
-        if text := first_line(task.schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
-            keywords["description"] = text
+        nullable = task.schema.get("nullable") is True
+        keywords = _describe(task.schema, required=task.required, nullable=nullable)
         shapes: list[Any] = [None] * len(schemas)
         keywords[keyword] = shapes
         for place, schema in enumerate(schemas):
@@ -195,9 +194,7 @@ class Keywords:
     def _add_exclusive_bound(
         self, keywords: Commented, kind: str, key: str, value: object, step: int
     ) -> None:
-        """Add a bound as one that is included; numbers with fractions have no such. 3.0 has a flag,
-        3.1 the number.
-        """
+        """Add a bound as one that is included; fractions have none. 3.0 says true, 3.1 a number."""
         if value is None or value is False:
             return
         bound = keywords.get(key) if value is True else value
@@ -210,12 +207,21 @@ class Keywords:
             self.dropped[f"exclusive {key}"] += 1
 
 
+def _describe(schema: Schema, *, required: bool, nullable: bool, **keywords: str) -> Commented:
+    """Return these keywords and those that a value of any type may have."""
+    described = Commented(keywords)
+    if required:
+        described["required"] = True
+    if nullable:
+        described["nullable"] = True
+    if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
+        described["description"] = text
+    return described
+
+
 def _anything(schema: Schema, *, required: bool) -> Commented:
     """Return keywords for a schema that says nothing of a value, as ``Any`` of many frameworks."""
-    keywords = Commented({"required": True} if required else {})
-    keywords["nullable"] = True
-    if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
-        keywords["description"] = text
+    keywords = _describe(schema, required=required, nullable=True)
     keywords["anyOf"] = [{"type": name} for name in _ANY_TYPES]
     return keywords
 
@@ -225,11 +231,10 @@ def _with_types_as_shapes(schema: dict[str, Any]) -> dict[str, Any]:
     types = [name for name in list_in(schema, "type") if name in TYPES]
     if len(types) < 2 or "x-shapes" in schema:
         return schema
-    own = {key: value for key, value in schema.items() if key not in ("description", "nullable")}
+    own = without(schema, ("description", "nullable"))
     keyword = "anyOf" if {"integer", "number"} <= set(types) else "oneOf"
-    nullable = schema.get("nullable") is True or "null" in schema["type"]
     shapes = [{**own, "type": name} for name in types]
-    return {**schema, "nullable": nullable, "x-shapes": (keyword, shapes)}
+    return {**schema, "nullable": is_nullable(schema), "x-shapes": (keyword, shapes)}
 
 
 def usable_values(kind: str, values: list[Any]) -> list[Any]:

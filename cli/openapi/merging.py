@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in, without
 from gateway.catalog.params.schema import TYPES
 
 MAX_MERGED_SCHEMAS = 2000  # that one is put together from
@@ -57,7 +57,7 @@ class Merger:
             return self._merge_reference(schema, refs)
         if not any(key in schema for key in _COMBINERS):
             return schema, refs
-        merged = {key: value for key, value in schema.items() if key not in _COMBINERS}
+        merged = without(schema, _COMBINERS)
         parts = [self._merge_part(part, refs) for part in list_in(schema, "allOf")]
         for part, _ in parts:
             merged = intersect(merged, part)
@@ -73,12 +73,10 @@ class Merger:
             name = ref.rpartition("/")[2].rpartition(".")[2]
             raise UnsayableError(f"{name} again, inside itself")
         target, refs = self._merge(self.spec.target(ref), refs | {ref})
-        return {**target, **{key: value for key, value in schema.items() if key != "$ref"}}, refs
+        return {**target, **without(schema, ("$ref",))}, refs
 
     def _merge_part(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
-        """Merge one of several; one that leads back to the whole (a base class that lists its
-        kinds) adds nothing.
-        """
+        """Merge one of several; one that leads back to the whole, a base class, adds nothing."""
         if isinstance(schema, dict) and str(schema.get("$ref")) in refs:
             return {}, refs
         return self._merge(schema, refs)
@@ -86,9 +84,7 @@ class Merger:
     def _merge_branches(
         self, base: dict[str, Any], keyword: str, branches: list[Any], refs: Refs
     ) -> tuple[dict[str, Any], Refs]:
-        """Add what all branches have in common; of different types the first, and as ``x-shapes``
-        all, one of each type.
-        """
+        """Add what all branches have in common; of several types the first, all as ``x-shapes``."""
         schemas: list[dict[str, Any]] = []
         refs_of_last = refs
         for branch in branches:
@@ -135,15 +131,17 @@ def writable_properties(schema: Schema) -> dict[str, Any]:
 
 
 def type_of(schema: Schema) -> str:
-    """Return the declared type; else what the other keywords let guess, and ``object`` where they
-    do not.
-    """
+    """Return the type that a schema says, or lets guess; else ``object``."""
     return _declared_type(schema) or "object"
 
 
 def says_type(schema: Schema) -> bool:
     """Return whether a schema says, or lets guess, of which type a value is."""
     return bool(_declared_type(schema))
+
+
+def is_nullable(schema: Schema) -> bool:
+    return schema.get("nullable") is True or "null" in list_in(schema, "type")
 
 
 def _declared_type(schema: Schema) -> str:
@@ -171,9 +169,7 @@ def _common_type(values: list[Any]) -> str:
 
 
 def intersect(one: Schema, other: Schema) -> dict[str, Any]:
-    """Return a schema for what fits both: properties and requirements of the two; of other keywords
-    the first one's.
-    """
+    """Return a schema for what fits both; of keywords that are not joined the first one's stay."""
     schema = {**other, **one}
     if isinstance(one.get("properties"), dict) and isinstance(other.get("properties"), dict):
         schema["properties"] = {**other["properties"], **one["properties"]}
@@ -185,9 +181,7 @@ def intersect(one: Schema, other: Schema) -> dict[str, Any]:
 def _unite(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a schema for what fits any of several schemas of one type."""
     united: dict[str, Any] = {"type": kind}
-    if any(
-        schema.get("nullable") is True or "null" in list_in(schema, "type") for schema in schemas
-    ):
+    if any(map(is_nullable, schemas)):
         united["nullable"] = True
     if kind == "object":
         return {**united, **_unite_objects(schemas)}
@@ -209,9 +203,7 @@ def _any_of(schemas: list[Any]) -> Any:
     """Return a schema for what fits any of several; those that only differ in words are one."""
     distinct: dict[Any, Any] = {}
     for schema in schemas:
-        same = schema
-        if isinstance(schema, dict):
-            same = {key: value for key, value in schema.items() if key not in _WORDS}
+        same = without(schema, _WORDS) if isinstance(schema, dict) else schema
         distinct.setdefault(_hashable(same, MAX_COMPARED_LEVELS), schema)
     if len(distinct) == 1:
         return schemas[0]
@@ -219,9 +211,7 @@ def _any_of(schemas: list[Any]) -> Any:
 
 
 def _hashable(value: Any, levels: int) -> Any:
-    """Return what is equal for equal values; below these levels, for one value only: aliases may
-    make a small file an endless one.
-    """
+    """Return what is equal for equal values down to these levels; aliases may go on endlessly."""
     if not isinstance(value, dict | list):
         return type(value), repr(value)  # a set of YAML has no hash
     if not levels:

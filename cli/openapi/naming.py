@@ -1,39 +1,29 @@
-"""Names for services and methods, and the ``body`` and ``response`` for media types, of what the
-vendor calls them.
-"""
+"""What a catalog calls services, methods and media types, by what the vendor calls them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 MAX_NAME_CHARACTERS = 64
 
 
 def snake(text: str) -> str:
-    """Turn ``repos/list-forUser`` into ``repos_list_for_user``; empty where there are no ASCII
-    letters or digits.
-    """
+    """Turn ``repos/list-forUser`` into ``repos_list_for_user``; only ASCII is left."""
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:MAX_NAME_CHARACTERS].rstrip("_")
 
 
-class Names:
-    """Gives each name once: the second ``find`` is ``find_2``."""
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-
-    def unique(self, name: str) -> str:
-        candidate = name
-        number = 1
-        while candidate in self._names:
-            number += 1
-            suffix = f"_{number}"
-            candidate = name[: MAX_NAME_CHARACTERS - len(suffix)] + suffix
-        self._names.add(candidate)
-        return candidate
+def unique(name: str, names: Container[str]) -> str:
+    """Return a name that is none of these: for a second ``find`` ``find_2``."""
+    candidate = name
+    number = 1
+    while candidate in names:
+        number += 1
+        suffix = f"_{number}"
+        candidate = name[: MAX_NAME_CHARACTERS - len(suffix)] + suffix
+    return candidate
 
 
 _BODIES = ("json", "form", "multipart", "xml", "raw")
@@ -67,9 +57,7 @@ def response_of(media: str) -> str:
 
 
 def best_body(medias: Iterable[str]) -> str | None:
-    """Return the type whose content callers can give most easily; of equals the plainest, then the
-    first.
-    """
+    """Return the type that callers can give most easily; of equals the plainest, then the first."""
     return _best(medias, lambda media: _BODIES.index(body_of(media)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from cli.openapi.answers import Answers
 from cli.openapi.arguments import Arguments
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import Merger
-from cli.openapi.naming import Names, bare, best_response, response_of, snake
+from cli.openapi.naming import bare, best_response, response_of, snake, unique
 from cli.openapi.pagination import Paginations
 from cli.openapi.servers import OtherServerError, Servers
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
@@ -60,19 +60,18 @@ class Operations:
         self._keywords = Keywords(Merger(spec, self.dropped))
         self._answers = Answers(spec)
         self._paginations = Paginations(spec, self._answers)
-        self._names = Names()
         operations = list(self._read())
         self.all_tags = frozenset(tag for operation in operations for tag in operation.tags)
         self.selected = [
             operation for operation in operations if not tags or operation.tags.intersection(tags)
         ]
 
-    def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Commented]:
+    def methods(self, servers: Servers, implied: Container[str]) -> dict[str, Commented]:
         """Return methods by name.
 
         :param implied: names of parameters that the credential fills.
         """
-        methods = {}
+        methods: dict[str, Commented] = {}
         for operation in show_progress(self.selected, "operations"):
             try:
                 method = self._method(operation, servers, implied)
@@ -83,7 +82,7 @@ class Operations:
                 self.skipped.append(f"{operation.http}: {error}")
                 continue
             name = snake(str(operation.values.get("operationId") or "")) or snake(operation.http)
-            methods[self._names.unique(name)] = method
+            methods[unique(name, methods)] = method
         return methods
 
     def _read(self) -> Iterator[Operation]:
@@ -105,7 +104,7 @@ class Operations:
             if "trace" in item:
                 self.skipped.append(f"TRACE {path}: not a verb that a method can have")
 
-    def _method(self, operation: Operation, servers: Servers, implied: frozenset[str]) -> Commented:
+    def _method(self, operation: Operation, servers: Servers, implied: Container[str]) -> Commented:
         """:raises UnsayableError: a catalog cannot say it."""
         path = operation.path
         values = operation.values
@@ -125,18 +124,13 @@ class Operations:
         if params:
             method["params"] = params
         is_json = "stream" not in method and "response" not in method
-        self._add_answer(method, values, is_json=is_json)
+        if is_json and (returns := self._answers.returns(values)):
+            method["returns"] = returns
+        if headers := self._answers.headers(values):
+            method["response_headers"] = headers
         if is_json and (paginate := self._paginations.find(values, params)):
             method["paginate"] = paginate
         return method
-
-    def _add_answer(
-        self, method: Commented, operation: Mapping[str, Any], *, is_json: bool
-    ) -> None:
-        if is_json and (returns := self._answers.returns(operation)):
-            method["returns"] = returns
-        if headers := self._answers.headers(operation):
-            method["response_headers"] = headers
 
     def _add_response(self, method: Commented, operation: Mapping[str, Any]) -> None:
         medias = self._success_medias(operation)
@@ -174,9 +168,7 @@ class Operations:
 
 
 def _file_medias(produces: object) -> list[Any]:
-    """Return the types of an answer that is a file, beside which a whole Swagger file's JSON means
-    failures.
-    """
+    """Return the types of an answer that is a file; JSON beside them is what failures have."""
     medias = produces if isinstance(produces, list) else []
     return [media for media in medias if response_of(str(media)) != "json"] or [BYTES]
 

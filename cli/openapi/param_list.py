@@ -10,7 +10,7 @@ from typing import Any
 from cli.openapi.keywords import Keywords
 from cli.openapi.yaml_writer import Commented, one_line
 from gateway.catalog.model import Param, kind_of
-from gateway.catalog.params.place import IN_QUERY
+from gateway.catalog.params.place import usual_place
 from gateway.catalog.params.styles import style_problems
 from schemas.catalog.params import value_problems
 
@@ -55,7 +55,7 @@ class ParamList:
             param = Commented({}, *keywords.notes)
             if "type" in keywords:
                 param["type"] = keywords.pop("type")
-            if place != self._usual_place(name):
+            if place != usual_place(name, self.verb, self.template):
                 param["in"] = place
             param.update(keywords)
             params[name] = self._with_style(name, param)
@@ -70,14 +70,6 @@ class ParamList:
             return styled
         plain = {key: param[key] for key in ("in", "required", "description") if key in param}
         return Commented({"type": "string", **plain}, TEXT_NOTE)
-
-    def _usual_place(self, name: str) -> str:
-        """Return where a catalog puts a parameter that has no ``in``."""
-        if f"{{{name}}}" in self.template:
-            return "path"
-        if self.verb in IN_QUERY:
-            return "query"
-        return "body"
 
     def add(
         self, name: object, place: str, schema: Any, *, required: bool, style: Values | None = None

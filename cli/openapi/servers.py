@@ -1,6 +1,4 @@
-"""Where the operations are: at the file's server, or at servers that paths and operations name for
-themselves.
-"""
+"""Where the operations are: at the file's server, or at one that the path or operation names."""
 
 from __future__ import annotations
 

@@ -1,12 +1,10 @@
-"""A vendor's API description as plain values: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML, one
-file or several.
-"""
+"""A vendor's API description, JSON or YAML, one file or several, as plain values."""
 
 from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -53,21 +51,19 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 def list_in(holder: Mapping[str, Any], key: str) -> list[Any]:
-    """Return the list under a key; an empty one where there is none, as nobody has checked the
-    file.
-    """
+    """Return the list under a key; an empty one where there is none: the file is unchecked."""
     value = holder.get(key)
-    if isinstance(value, list):
-        return value
-    return []
+    return value if isinstance(value, list) else []
 
 
 def mapping_in(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return the mapping under a key; an empty one where there is none."""
     value = holder.get(key)
-    if isinstance(value, dict):
-        return value
-    return {}
+    return value if isinstance(value, dict) else {}
+
+
+def without(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 class Spec:
@@ -144,9 +140,7 @@ class Spec:
         return self._files[name]
 
     def _path(self, name: str) -> Path:
-        """Return the path of a file, which must lie in the folder: who wrote the description reads
-        no other files.
-        """
+        """Return the path of a file in the folder: who wrote the description reads no others."""
         if self._folder is None or urlsplit(name).scheme:
             raise UnsayableError(f"{name[:80]} is another file; bundle them into one first")
         folder = self._folder.resolve()

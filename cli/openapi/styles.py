@@ -23,9 +23,7 @@ SWAGGER_STYLES: Mapping[str, Values] = {
 
 
 class Styles:
-    """Reads ``style``, ``explode`` and ``allowReserved``, or ``collectionFormat`` of a Swagger
-    file.
-    """
+    """Reads ``style``, ``explode`` and ``allowReserved``, or Swagger's ``collectionFormat``."""
 
     def __init__(self, keywords: Keywords, *, swagger: bool) -> None:
         self._keywords = keywords

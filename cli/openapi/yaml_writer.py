@@ -29,9 +29,7 @@ class Commented(dict[str, Any]):
 
 
 def comment(text: str, indent: int = 0) -> str:
-    """Return a comment of one line, whatever the text holds: what follows a line break would be no
-    comment.
-    """
+    """Return a comment of one line: what follows a line break in the text would be no comment."""
     return f"{' ' * indent}# {one_line(text)}"
 
 
@@ -44,9 +42,7 @@ def one_line(text: str, max_characters: int = MAX_COMMENT_CHARACTERS) -> str:
 
 
 def first_line(text: object, max_characters: int = MAX_SUMMARY_CHARACTERS) -> str:
-    """Return a text's first line for a summary, in which ``${`` asks for no variable; empty for
-    what is no text.
-    """
+    """Return a text's first line, in which ``${`` asks for no variable; empty for no text."""
     if not isinstance(text, str):
         return ""
     line = text.strip().partition("\n")[0]
@@ -54,9 +50,7 @@ def first_line(text: object, max_characters: int = MAX_SUMMARY_CHARACTERS) -> st
 
 
 def scalar(value: object, plain: re.Pattern[str] = _PLAIN) -> str:
-    """Return a value as YAML; text is quoted where YAML, any version of it, might read something
-    else.
-    """
+    """Return a value as YAML; text is quoted where any version of it might read something else."""
     if isinstance(value, str):
         if plain.fullmatch(value) and value.lower() not in _YAML_WORDS:
             return value

@@ -13,7 +13,7 @@ IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 def make_param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:
-    place = keywords.get("in_") or _usual_place(name, verb, template)
+    place = keywords.get("in_") or usual_place(name, verb, template)
     required = keywords.get("required", False)
     if place == "path":
         required = "default" not in keywords
@@ -24,7 +24,7 @@ def make_param(name: str, keywords: dict[str, Any], verb: str, template: str) ->
     return Param(name, place, filled)
 
 
-def _usual_place(name: str, verb: str, template: str) -> str:
+def usual_place(name: str, verb: str, template: str) -> str:
     if f"{{{name}}}" in template:
         return "path"
     if verb in IN_QUERY:
