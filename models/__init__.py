@@ -13,6 +13,7 @@ from models.connections import ConnectionRequest as ConnectionRequest
 from models.database import Base as Base
 from models.database import CommitUnknown as CommitUnknown
 from models.database import Database as Database
+from models.database import Transaction as Transaction
 from models.database import duplicate_column as duplicate_column
 from models.documents import Document as Document
 from models.documents import File as File

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, String, delete, insert, select
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.columns import utc_now
@@ -57,18 +57,18 @@ class AuditEvent(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
-    actor: Mapped[str] = mapped_column(String(80), index=True)
-    action: Mapped[str] = mapped_column(String(32), index=True)
-    object: Mapped[str] = mapped_column(String(255), index=True)
-    name: Mapped[str | None] = mapped_column(String(MAX_NAME_CHARACTERS))
-    changed: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    address: Mapped[str | None] = mapped_column(String(255))
-    request_id: Mapped[str | None] = mapped_column(String(128))
+    actor: Mapped[str] = mapped_column(sa.String(80), index=True)
+    action: Mapped[str] = mapped_column(sa.String(32), index=True)
+    object: Mapped[str] = mapped_column(sa.String(255), index=True)
+    name: Mapped[str | None] = mapped_column(sa.String(MAX_NAME_CHARACTERS))
+    changed: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    address: Mapped[str | None] = mapped_column(sa.String(255))
+    request_id: Mapped[str | None] = mapped_column(sa.String(128))
 
     @classmethod
     def record(cls, session: Session, origin: Origin, act: Act, now: datetime) -> None:
         """Add one event; it is there if and only if the session's transaction is committed."""
-        event = insert(cls).values(
+        event = sa.insert(cls).values(
             created_at=now,
             actor=origin.actor,
             action=act.action,
@@ -86,15 +86,15 @@ class AuditEvent(Base):
 
         Those that another transaction is deleting are left to it, without a wait.
         """
-        expired = select(cls.id).where(cls.created_at < now - keep).order_by(cls.created_at)
+        expired = sa.select(cls.id).where(cls.created_at < now - keep).order_by(cls.created_at)
         batch = expired.limit(MAX_DELETED_EVENTS).with_for_update(skip_locked=True)
         ids = list(session.scalars(batch))
         if ids:
-            session.execute(delete(cls).where(cls.id.in_(ids)))
+            session.execute(sa.delete(cls).where(cls.id.in_(ids)))
 
 
 #: By the name of a filter: the condition for its value.
-CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
+CONDITIONS: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]] = {
     "actor": lambda actor: AuditEvent.actor == actor,
     "action": lambda action: AuditEvent.action == action,
     "object": lambda name: AuditEvent.object == name,

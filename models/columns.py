@@ -10,30 +10,30 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, TypeDecorator
+import sqlalchemy as sa
 
 MONEY_DIGITS = 12
 MONEY_DECIMALS = 2
 CENT = Decimal(1).scaleb(-MONEY_DECIMALS)
 
 
-class Money(TypeDecorator[Decimal]):
+class Money(sa.TypeDecorator[Decimal]):
     """``NUMERIC(12, 2)``; on SQLite, whose numerics are floats, an integer of cents."""
 
-    impl = Numeric(MONEY_DIGITS, MONEY_DECIMALS)
+    impl = sa.Numeric(MONEY_DIGITS, MONEY_DECIMALS)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(BigInteger())
-        return dialect.type_descriptor(Numeric(MONEY_DIGITS, MONEY_DECIMALS))
+            return dialect.type_descriptor(sa.BigInteger())
+        return dialect.type_descriptor(sa.Numeric(MONEY_DIGITS, MONEY_DECIMALS))
 
-    def bind_processor(self, dialect: Dialect) -> Any:
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
         if dialect.name == "sqlite":
             return _to_cents
         return super().bind_processor(dialect)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
         if dialect.name == "sqlite":
             return _read_cents
         return super().result_processor(dialect, coltype)
@@ -47,24 +47,24 @@ def _read_cents(cents: int | None) -> Decimal | None:
     return None if cents is None else Decimal(cents) * CENT
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """A timezone-aware instant, also on SQLite, which does not store the timezone."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         return value and _to_utc(value)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         return value and value.astimezone(UTC)
 
-    def bind_processor(self, dialect: Dialect) -> Any:
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
         if dialect.name == "sqlite":
             return _to_text
         return super().bind_processor(dialect)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
         if dialect.name == "sqlite":
             return _read_utc
         return super().result_processor(dialect, coltype)

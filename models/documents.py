@@ -9,17 +9,7 @@ import json
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Dialect,
-    String,
-    Text,
-    TypeDecorator,
-    exists,
-    func,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.columns import utc_now
@@ -27,20 +17,20 @@ from models.database import Base, locks
 from schemas.numbers import dump_exactly, read_number
 
 
-class Json(TypeDecorator[Any]):
+class Json(sa.TypeDecorator[Any]):
     """Any JSON value, null included, stored as text.
 
     Not the database's JSON type: SQLite's would turn 1.0 into 1.
     """
 
-    impl = Text
+    impl = sa.Text
     cache_ok = True
     should_evaluate_none = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:
         return dump_exactly(value, separators=(",", ":"))
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
         return None if value is None else json.loads(value, parse_float=read_number)
 
 
@@ -50,9 +40,9 @@ class Document(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(200), unique=True)
+    key: Mapped[str] = mapped_column(sa.String(200), unique=True)
     value: Mapped[Any] = mapped_column(Json)
-    owner: Mapped[str] = mapped_column(String(80), index=True)
+    owner: Mapped[str] = mapped_column(sa.String(80), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
     version: Mapped[int] = mapped_column(default=1)
@@ -61,7 +51,7 @@ class Document(Base):
 
     @classmethod
     def by_key(cls, session: Session, key: str, *, lock: bool = False) -> Self | None:
-        query = select(cls).where(cls.key == key)
+        query = sa.select(cls).where(cls.key == key)
         if lock:
             query = query.with_for_update()
         return session.scalar(query)
@@ -74,24 +64,24 @@ class File(Base):
     """
 
     __tablename__ = "files"
-    __table_args__ = (CheckConstraint("size >= 0", name="size"), {"sqlite_autoincrement": True})
+    __table_args__ = (sa.CheckConstraint("size >= 0", name="size"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(255))
-    content_type: Mapped[str] = mapped_column(String(255))
-    size: Mapped[int] = mapped_column(BigInteger)
-    sha256: Mapped[str] = mapped_column(String(64))
-    stored_as: Mapped[str] = mapped_column(String(32), unique=True)
-    owner: Mapped[str] = mapped_column(String(80), index=True)
+    name: Mapped[str] = mapped_column(sa.String(255))
+    content_type: Mapped[str] = mapped_column(sa.String(255))
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    stored_as: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    owner: Mapped[str] = mapped_column(sa.String(80), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @classmethod
     def total_bytes(cls, session: Session, owner: str) -> int:
         """Return the bytes of all files of one owner, exact until our transaction ends."""
         locks.lock_name(session, f"files:{owner}")
-        query = select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)
+        query = sa.select(sa.func.coalesce(sa.func.sum(cls.size), 0)).where(cls.owner == owner)
         return int(session.scalar(query) or 0)
 
     @classmethod
     def is_stored(cls, session: Session, stored_as: str) -> bool:
-        return bool(session.scalar(select(exists().where(cls.stored_as == stored_as))))
+        return bool(session.scalar(sa.select(sa.exists().where(cls.stored_as == stored_as))))

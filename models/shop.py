@@ -9,17 +9,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Connection,
-    ForeignKey,
-    String,
-    Text,
-    bindparam,
-    insert,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from models.columns import Money, utc_now
@@ -32,17 +22,17 @@ class Product(Base):
 
     __tablename__ = "products"
     __table_args__ = (
-        CheckConstraint("stock >= 0", name="stock"),
-        CheckConstraint("price >= 0", name="price"),
+        sa.CheckConstraint("stock >= 0", name="stock"),
+        sa.CheckConstraint("price >= 0", name="price"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(200), unique=True)
     price: Mapped[Decimal] = mapped_column(Money, index=True)
-    description: Mapped[str] = mapped_column(Text, default="")
-    stock: Mapped[int] = mapped_column(BigInteger, default=0)
-    category: Mapped[str | None] = mapped_column(String(100), index=True)
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    stock: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    category: Mapped[str | None] = mapped_column(sa.String(100), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
@@ -53,7 +43,7 @@ class Product(Base):
         return self.stock > 0
 
     @classmethod
-    def insert(cls, connection: Connection, data: Mapping[str, Any]) -> Any:
+    def insert(cls, connection: sa.Connection, data: Mapping[str, Any]) -> Any:
         """Insert a product and return its row, with defaults; to SELECT it takes twice the time."""
         result = connection.execute(_INSERT, data)
         row: Any = result.last_inserted_params()
@@ -72,11 +62,11 @@ class Product(Base):
 
 PRODUCTS = Base.metadata.tables["products"]
 # Built once, and of columns: the ORM would look for rows of its own that they change.
-_INSERT = insert(PRODUCTS)
-_QUANTITY = bindparam("quantity", type_=BigInteger)
+_INSERT = sa.insert(PRODUCTS)
+_QUANTITY = sa.bindparam("quantity", type_=sa.BigInteger)
 _TAKE_STOCK = (
-    update(PRODUCTS)
-    .where(PRODUCTS.c.id == bindparam("product_id"), PRODUCTS.c.stock >= _QUANTITY)
+    sa.update(PRODUCTS)
+    .where(PRODUCTS.c.id == sa.bindparam("product_id"), PRODUCTS.c.stock >= _QUANTITY)
     .values(stock=PRODUCTS.c.stock - _QUANTITY, version=PRODUCTS.c.version + 1)
     .returning(PRODUCTS.c.id)
 )
@@ -90,16 +80,16 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        CheckConstraint(f"status IN {ORDER_STATES!r}", name="status"),
+        sa.CheckConstraint(f"status IN {ORDER_STATES!r}", name="status"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    status: Mapped[str] = mapped_column(String(16), default="pending")
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(sa.String(16), default="pending")
     total: Mapped[Decimal] = mapped_column(Money)
     # The service.method that charges, from the first try on.
-    via: Mapped[str | None] = mapped_column(String(130))
+    via: Mapped[str | None] = mapped_column(sa.String(130))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
@@ -123,10 +113,12 @@ class OrderLine(Base):
     """``price`` is the product's when it was ordered."""
 
     __tablename__ = "order_lines"
-    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+    __table_args__ = (sa.CheckConstraint("quantity > 0", name="quantity"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), index=True)
-    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    order_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("orders.id", ondelete="CASCADE"), index=True
+    )
+    product_id: Mapped[int] = mapped_column(sa.ForeignKey("products.id"), index=True)
     quantity: Mapped[int]
     price: Mapped[Decimal] = mapped_column(Money)

@@ -6,18 +6,7 @@ from datetime import datetime, timedelta
 from typing import Self
 from unicodedata import normalize
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    ColumnElement,
-    CursorResult,
-    ForeignKey,
-    String,
-    Text,
-    delete,
-    select,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.columns import utc_now
@@ -29,18 +18,18 @@ from schemas.fields import ROLES
 class User(Base):
     __tablename__ = "users"
     __table_args__ = (
-        CheckConstraint(f"role IN {ROLES!r}", name="role"),
+        sa.CheckConstraint(f"role IN {ROLES!r}", name="role"),
         # Without it a deleted user's token, whose subject is the id, would be the next user's.
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    username: Mapped[str] = mapped_column(String(150), unique=True)
-    name: Mapped[str | None] = mapped_column(String(150))
+    username: Mapped[str] = mapped_column(sa.String(150), unique=True)
+    name: Mapped[str | None] = mapped_column(sa.String(150))
     age: Mapped[int | None]
-    email: Mapped[str | None] = mapped_column(String(254))
-    role: Mapped[str] = mapped_column(String(16), default="user")
-    password_hash: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(sa.String(254))
+    role: Mapped[str] = mapped_column(sa.String(16), default="user")
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
@@ -55,7 +44,7 @@ class User(Base):
         second.
         """
         forms = {username, normalize("NFD", username)}
-        users = session.scalars(select(cls).where(cls.username.in_(forms)))
+        users = session.scalars(sa.select(cls).where(cls.username.in_(forms)))
         return min(users, key=lambda user: user.username != username, default=None)
 
     @classmethod
@@ -66,7 +55,7 @@ class User(Base):
     @classmethod
     def lock_admins(cls, session: Session) -> list[int]:
         """Lock all admins who may log in, so that the last two cannot both go; return their ids."""
-        enabled = select(cls.id).where(cls.role == "admin", cls.disabled.is_(False))
+        enabled = sa.select(cls.id).where(cls.role == "admin", cls.disabled.is_(False))
         admins = enabled.order_by(cls.id)
         return list(session.scalars(admins.with_for_update()))
 
@@ -80,11 +69,11 @@ class App(Base):
     __tablename__ = "apps"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    app_id: Mapped[str] = mapped_column(String(64), unique=True)
-    secret: Mapped[str] = mapped_column(Text)
-    previous_secret: Mapped[str | None] = mapped_column(Text)
-    allow: Mapped[list[str]] = mapped_column(JSON, default=list)
-    rate: Mapped[str | None] = mapped_column(String(32))
+    app_id: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    secret: Mapped[str] = mapped_column(sa.Text)
+    previous_secret: Mapped[str | None] = mapped_column(sa.Text)
+    allow: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
+    rate: Mapped[str | None] = mapped_column(sa.String(32))
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_used_at: Mapped[datetime | None]
@@ -94,7 +83,7 @@ class App(Base):
 
     @classmethod
     def by_app_id(cls, session: Session, app_id: str, *, lock: bool = False) -> Self | None:
-        query = select(cls).where(cls.app_id == app_id)
+        query = sa.select(cls).where(cls.app_id == app_id)
         if lock:
             query = query.with_for_update()
         return session.scalar(query)
@@ -114,10 +103,10 @@ class RefreshToken(Base):
     __tablename__ = "refresh_tokens"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    family: Mapped[str] = mapped_column(String(32), index=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    access_jti: Mapped[str] = mapped_column(String(32), index=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    family: Mapped[str] = mapped_column(sa.String(32), index=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    access_jti: Mapped[str] = mapped_column(sa.String(32), index=True)
     access_expires_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
@@ -125,16 +114,16 @@ class RefreshToken(Base):
 
     @classmethod
     def by_hash(cls, session: Session, token_hash: str) -> Self | None:
-        return session.scalar(select(cls).where(cls.token_hash == token_hash))
+        return session.scalar(sa.select(cls).where(cls.token_hash == token_hash))
 
     @classmethod
     def user_id_of(cls, session: Session, token_hash: str) -> int | None:
-        return session.scalar(select(cls.user_id).where(cls.token_hash == token_hash))
+        return session.scalar(sa.select(cls.user_id).where(cls.token_hash == token_hash))
 
     @classmethod
     def family_of(cls, session: Session, access_jti: str) -> str | None:
         """Return the login that an access token came from."""
-        return session.scalar(select(cls.family).where(cls.access_jti == access_jti))
+        return session.scalar(sa.select(cls.family).where(cls.access_jti == access_jti))
 
     @classmethod
     def mark_used(cls, session: Session, token_hash: str, now: datetime) -> bool:
@@ -148,8 +137,8 @@ class RefreshToken(Base):
             cls.revoked_at.is_(None),
             cls.expires_at > now,
         )
-        result = session.execute(update(cls).where(*valid).values(used_at=now))
-        assert isinstance(result, CursorResult)
+        result = session.execute(sa.update(cls).where(*valid).values(used_at=now))
+        assert isinstance(result, sa.CursorResult)
         return result.rowcount == 1
 
     @classmethod
@@ -177,12 +166,12 @@ class RefreshToken(Base):
 
     @classmethod
     def _revoke(
-        cls, session: Session, condition: ColumnElement[bool], now: datetime
+        cls, session: Session, condition: sa.ColumnElement[bool], now: datetime
     ) -> list[RevokedToken]:
         session.execute(
-            update(cls).where(condition, cls.revoked_at.is_(None)).values(revoked_at=now)
+            sa.update(cls).where(condition, cls.revoked_at.is_(None)).values(revoked_at=now)
         )
-        valid = session.scalars(select(cls).where(condition, cls.access_expires_at > now))
+        valid = session.scalars(sa.select(cls).where(condition, cls.access_expires_at > now))
         revoked = [
             RevokedToken(jti=token.access_jti, expires_at=token.access_expires_at)
             for token in valid
@@ -195,13 +184,13 @@ class RevokedToken(Base):
 
     __tablename__ = "revoked_tokens"
 
-    jti: Mapped[str] = mapped_column(String(64), primary_key=True)
+    jti: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 def delete_expired(session: Session, now: datetime) -> None:
     """Delete the rows of tokens and idempotency keys that can make no difference any more."""
     oldest = now - EXPIRED_TOKEN_RETENTION
-    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < oldest))
-    session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
+    session.execute(sa.delete(RefreshToken).where(RefreshToken.expires_at < oldest))
+    session.execute(sa.delete(RevokedToken).where(RevokedToken.expires_at < now))
     IdempotencyKey.delete_expired(session, now)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from sqlalchemy import Row, select, update
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
@@ -26,7 +26,7 @@ from models import App, Database
 MAX_AGE_SECONDS = 1.0
 USE_SECONDS = 30.0  # between two notes of when an app last signed
 _COLUMNS = (App.id, App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
-_AppRow = Row[int, str, str, str | None, list[str], str | None, bool]
+_AppRow = sa.Row[int, str, str, str | None, list[str], str | None, bool]
 
 
 class RegisteredApp:
@@ -106,7 +106,7 @@ class AppRegistry:
         """
         snapshot = self._snapshot
         with self._database.read_connection() as connection:
-            row = connection.execute(select(*_COLUMNS).where(App.app_id == app_id)).one_or_none()
+            row = connection.execute(sa.select(*_COLUMNS).where(App.app_id == app_id)).one_or_none()
         app = self._register(row) if row else None
         if app is not snapshot.apps.get(app_id):
             self._snapshot = replace(snapshot, expires_at=-math.inf)
@@ -136,7 +136,7 @@ class AppRegistry:
             return
         app.used_at = now
         moment = datetime.fromtimestamp(self._clock.wall(), UTC)
-        used = update(App).where(App.id == app.row.id, App.secret == app.row.secret)
+        used = sa.update(App).where(App.id == app.row.id, App.secret == app.row.secret)
         used = used.values(last_used_at=moment, **app.resealed())
         with suppress(SQLAlchemyError), self._database.write_connection() as connection:
             connection.execute(used)
@@ -145,7 +145,7 @@ class AppRegistry:
         write_count = self._database.write_count  # before: what is written meanwhile is read anew
         expires_at = self._clock.now() + MAX_AGE_SECONDS
         with self._database.read_connection() as connection:
-            rows = connection.execute(select(*_COLUMNS)).all()
+            rows = connection.execute(sa.select(*_COLUMNS)).all()
         apps = {row.app_id: self._register(row) for row in rows}
         return _Snapshot(apps, write_count, expires_at)
 

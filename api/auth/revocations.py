@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
@@ -107,7 +107,7 @@ class Revocations:
         """Return those of tokens that would still be valid."""
         unexpired = RevokedToken.expires_at > datetime.fromtimestamp(now, UTC)
         with self._database.read_session() as session:
-            return session.scalars(select(RevokedToken).where(unexpired)).all()
+            return session.scalars(sa.select(RevokedToken).where(unexpired)).all()
 
     def _put(self, tokens: Sequence[RevokedToken]) -> None:
         if not tokens:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
 
-from sqlalchemy import update
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit import record
@@ -221,7 +221,7 @@ def _check_admin(caller: str) -> None:
 
 def _note_outcome(request: ConnectionRequest, outcome: str) -> None:
     """Tell a command that waits; it does without where the database is away."""
-    row = update(ConnectionRequest).where(ConnectionRequest.state_hash == request.state_hash)
+    row = sa.update(ConnectionRequest).where(ConnectionRequest.state_hash == request.state_hash)
     with suppress(SQLAlchemyError), app_state().database.write_session() as session:
         session.execute(row.values(outcome=outcome))
 

@@ -8,8 +8,8 @@ from functools import partial
 from html import escape
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, g, request
-from sqlalchemy import select
 
 from api.audit import record_act
 from api.auth import role_required
@@ -89,7 +89,7 @@ def _caller_name() -> str:
     """Return the admin's name, as it is now: a row keeps it."""
     user_id = int(g.caller.id.partition(":")[2])
     with app_state().database.read_session() as session:
-        return session.scalar(select(User.username).where(User.id == user_id)) or g.caller.id
+        return session.scalar(sa.select(User.username).where(User.id == user_id)) or g.caller.id
 
 
 def _page(response: Response, title: str, text: str) -> Response:

@@ -18,10 +18,10 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import orjson
+import sqlalchemy as sa
 from flask import Flask, Response
 from flask_caching import Cache
 from flask_caching.backends.base import BaseCache
-from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.context import app_state
@@ -31,7 +31,7 @@ from gateway.bodies import dump_json
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
 
-T = TypeVar("T", Session, Connection)
+T = TypeVar("T", Session, sa.Connection)
 
 #: A bound for writes that do not end the generation, such as a command's.
 MAX_AGE_SECONDS = 60
@@ -75,7 +75,7 @@ def write_session(*resources: str) -> AbstractContextManager[Session]:
     return _write(app_state().database.write_session(), resources)
 
 
-def write_connection(*resources: str) -> AbstractContextManager[Connection]:
+def write_connection(*resources: str) -> AbstractContextManager[sa.Connection]:
     """Open the same for statements on columns."""
     return _write(app_state().database.write_connection(), resources)
 

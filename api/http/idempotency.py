@@ -19,8 +19,6 @@ from functools import wraps
 from typing import Any
 
 from flask import Response, g
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
 
 from api.auth import View
 from api.auth.wiring import auth_services
@@ -33,7 +31,7 @@ from gateway.errors import Conflict, UnderWay
 from gateway.masking import Secret
 from gateway.messages import Result, Trace
 from gateway.middleware.idempotency import OTHER_REQUEST, Idempotency, KeyUse, check_key
-from models import IdempotencyKey
+from models import IdempotencyKey, Transaction
 
 
 def idempotency_key() -> str | None:
@@ -101,7 +99,7 @@ class Claim:
     def set_fingerprint(self, content: object) -> None:
         self.fingerprint = digest((self.view, content))
 
-    def begin(self, session: Session | Connection) -> None:
+    def begin(self, session: Transaction) -> None:
         """Claim the key for this transaction.
 
         :raises UnderWay: another transaction works under the key.
@@ -112,7 +110,7 @@ class Claim:
         if record := IdempotencyKey.find_record(session, self.key_hash, auth_services().now()):
             raise AlreadyDone(record)
 
-    def store_response(self, session: Session | Connection) -> None:
+    def store_response(self, session: Transaction) -> None:
         """Store the response under the key.
 
         :raises RuntimeError: the view makes its response only after its transaction.

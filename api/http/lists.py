@@ -17,21 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, stream_with_context
 from marshmallow import Schema
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    Select,
-    bindparam,
-    func,
-    or_,
-    select,
-    tuple_,
-)
-from sqlalchemy.orm import Session
 
 from api.context import app_state
 from api.errors import NotAcceptable
@@ -39,6 +27,7 @@ from api.http.cache import cached_response
 from api.http.etags import MAX_ACCEPTS, etag_response, parse_accept
 from api.request_context import current_context
 from gateway.errors import fields_error
+from models import Transaction
 
 DEFAULT_SKIP = 0
 DEFAULT_LIMIT = 10
@@ -63,11 +52,11 @@ class RowList:
     """
 
     model: Any
-    query: Select[Any]
+    query: sa.Select[Any]
     dump: Callable[[Sequence[Any]], list[Any]]
-    conditions: Mapping[str, Callable[[Any], ColumnElement[bool]]]
+    conditions: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]]
 
-    def page(self, session: Session | Connection, args: Mapping[str, Any]) -> dict[str, Any]:
+    def page(self, session: Transaction, args: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``{"items", "total", "skip", "limit"}``, filtered and ordered by ``args``.
 
         :raises InvalidParams: there is no item ``after`` which the page comes.
@@ -86,14 +75,14 @@ class RowList:
             total, rows = self._counted_page(session, filters, sort, bounds)
         return {"items": self.dump(rows), "total": total, **bounds}
 
-    def where(self, query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
+    def where(self, query: sa.Select[Any], args: Mapping[str, Any]) -> sa.Select[Any]:
         """Return the query with the conditions of the filters that ``args`` has."""
         for name, condition in self.conditions.items():
             if name in args:
                 query = query.where(condition(args[name]))
         return query
 
-    def place(self, session: Session | Connection, sort: str, after: int) -> dict[str, Any]:
+    def place(self, session: Transaction, sort: str, after: int) -> dict[str, Any]:
         """Return where the item ``after`` stands in the order.
 
         :raises InvalidParams: there is no such item.
@@ -102,7 +91,7 @@ class RowList:
         if name == "id":
             return {"after_id": after}
         columns = self.model.__table__.c
-        value = session.execute(select(columns[name]).where(columns.id == after)).scalar()
+        value = session.execute(sa.select(columns[name]).where(columns.id == after)).scalar()
         if value is None:
             raise fields_error("after", ["There is no such item."])
         return {"after_id": after, f"after_{name}": value}
@@ -111,7 +100,7 @@ class RowList:
         return frozenset([(name, args[name]) for name in self.conditions.keys() & args.keys()])
 
     def _counted_page(
-        self, session: Session | Connection, filters: Filters, sort: str, bounds: Mapping[str, int]
+        self, session: Transaction, filters: Filters, sort: str, bounds: Mapping[str, int]
     ) -> tuple[int, Sequence[Any]]:
         """Return the count of all rows and those of a page, by one statement if there are any."""
         counts = app_state().database.row_counts
@@ -123,7 +112,7 @@ class RowList:
         counts.store((self, filters), total, mark)
         return total, rows
 
-    def _count(self, session: Session | Connection, filters: Filters) -> int:
+    def _count(self, session: Transaction, filters: Filters) -> int:
         counts = app_state().database.row_counts
         mark = counts.mark()
         total = session.execute(_count(self, filters)).scalar() or 0
@@ -131,18 +120,18 @@ class RowList:
         return total
 
 
-def select_fields(model: Any, schema: Schema) -> Select[Any]:
+def select_fields(model: Any, schema: Schema) -> sa.Select[Any]:
     """Return the query for the columns that a schema's fields are named after, in their order."""
-    return select(*(model.__table__.c[name] for name in schema.fields))
+    return sa.select(*(model.__table__.c[name] for name in schema.fields))
 
 
-def search(text: str, *columns: Any) -> ColumnElement[bool]:
+def search(text: str, *columns: Any) -> sa.ColumnElement[bool]:
     """Match rows with the text, in any case, in one of the columns; ``%`` and ``_`` are literal."""
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+    return sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
 @lru_cache(maxsize=MAX_STATEMENTS)
-def _page_by_offset(rows: RowList, filters: Filters, sort: str) -> Select[Any]:
+def _page_by_offset(rows: RowList, filters: Filters, sort: str) -> sa.Select[Any]:
     """Return the statement of a page; its last column is the count of all rows."""
     count = _count(rows, filters).correlate(None).scalar_subquery()
     query = rows.where(rows.query, dict(filters)).add_columns(count.label("row_count"))
@@ -150,34 +139,33 @@ def _page_by_offset(rows: RowList, filters: Filters, sort: str) -> Select[Any]:
 
 
 @lru_cache(maxsize=MAX_STATEMENTS)
-def _page_by_key(rows: RowList, filters: Filters, sort: str) -> Select[Any]:
+def _page_by_key(rows: RowList, filters: Filters, sort: str) -> sa.Select[Any]:
     return _bounded(_after(rows.where(rows.query, dict(filters)), rows.model, sort))
 
 
 @lru_cache(maxsize=MAX_STATEMENTS)
-def _count(rows: RowList, filters: Filters) -> Select[Any]:
-    query = select(func.count()).select_from(rows.model.__table__)
+def _count(rows: RowList, filters: Filters) -> sa.Select[Any]:
+    query = sa.select(sa.func.count()).select_from(rows.model.__table__)
     return rows.where(query, dict(filters))
 
 
-def _bounded(query: Select[Any]) -> Select[Any]:
-    return query.offset(bindparam("skip", type_=BigInteger)).limit(
-        bindparam("limit", type_=Integer)
-    )
+def _bounded(query: sa.Select[Any]) -> sa.Select[Any]:
+    skip = sa.bindparam("skip", type_=sa.BigInteger)
+    return query.offset(skip).limit(sa.bindparam("limit", type_=sa.Integer))
 
 
-def _after(query: Select[Any], model: Any, sort: str) -> Select[Any]:
+def _after(query: sa.Select[Any], model: Any, sort: str) -> sa.Select[Any]:
     """Return the rows that come after a place, sorted; the place is bound by its execution."""
     keys = _keys(model, sort)
-    place = tuple_(*(bindparam(f"after_{key.name}", type_=key.type) for key in keys))
+    place = sa.tuple_(*(sa.bindparam(f"after_{key.name}", type_=key.type) for key in keys))
     if sort.startswith("-"):
-        query = query.where(tuple_(*keys) < place)
+        query = query.where(sa.tuple_(*keys) < place)
     else:
-        query = query.where(tuple_(*keys) > place)
+        query = query.where(sa.tuple_(*keys) > place)
     return _sorted(query, model, sort)
 
 
-def _sorted(query: Select[Any], model: Any, sort: str) -> Select[Any]:
+def _sorted(query: sa.Select[Any], model: Any, sort: str) -> sa.Select[Any]:
     keys = _keys(model, sort)
     if sort.startswith("-"):
         return query.order_by(*(key.desc() for key in keys))
@@ -247,7 +235,7 @@ def csv_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Resp
     :param schema: of one line.
     """
     sort = args.get("sort", DEFAULT_SORT)
-    query = rows.where(select(rows.model), args)
+    query = rows.where(sa.select(rows.model), args)
     place = {}
     if "after" in args:
         with app_state().database.read_session() as session:
@@ -262,7 +250,7 @@ def csv_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Resp
     return response
 
 
-def _csv_lines(query: Select[Any], schema: Schema) -> Iterator[str]:
+def _csv_lines(query: sa.Select[Any], schema: Schema) -> Iterator[str]:
     names = list(schema.fields)
     yield _line(names)
     with app_state().database.read_session() as session:

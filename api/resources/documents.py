@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, g
-from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
@@ -21,7 +21,7 @@ from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, select_fields, wants_csv
 from gateway.errors import Forbidden, NotFound, fields_error
-from models import Act, Document
+from models import Act, Document, Transaction
 from schemas.documents import DocumentArgs, DocumentIn, DocumentListOut, DocumentOut, DocumentRow
 from schemas.dump import entity_dumper, row_dumper
 
@@ -32,7 +32,7 @@ _dump_document = entity_dumper(_document_schema)
 _table = Document.__table__
 _select_rows = select_fields(Document, _document_schema)
 _select_document = _select_rows.add_columns(_table.c.id, _table.c.version).where(
-    _table.c.key == bindparam("key")
+    _table.c.key == sa.bindparam("key")
 )
 _documents = RowList(Document, _select_rows, row_dumper(_document_schema), {})
 
@@ -117,11 +117,11 @@ def _store(key: str, value: Any) -> Response:
         return etag_response(_dump_document(document), etag_of(document), status)
 
 
-def _resolve_after(session: Session | Connection, args: dict[str, Any]) -> dict[str, Any]:
+def _resolve_after(session: Transaction, args: dict[str, Any]) -> dict[str, Any]:
     """Return the list's arguments with the id of the document ``after`` in place of its key."""
     if "after" not in args:
         return args
-    last_id = session.execute(select(Document.id).where(Document.key == args["after"])).scalar()
+    last_id = session.execute(sa.select(Document.id).where(Document.key == args["after"])).scalar()
     if last_id is None:
         raise fields_error("after", ["There is no such item."])
     return {**args, "after": last_id}

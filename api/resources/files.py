@@ -7,8 +7,8 @@ import uuid
 from typing import Any, cast
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from flask import Response, g, request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_date
@@ -221,7 +221,7 @@ def delete_file(file_id: int) -> None:
 
 
 def _get_file(session: Session, file_id: int) -> File:
-    query = select(File).where(File.id == file_id)
+    query = sa.select(File).where(File.id == file_id)
     if g.caller.role != "admin":
         query = query.where(File.owner == g.caller.id)
     file = session.scalar(query)

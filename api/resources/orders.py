@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from api.auth import role_required, token_required
@@ -28,7 +28,7 @@ _order_schema = OrderOut()
 _dump_order = entity_dumper(_order_schema)
 _orders = RowList(
     Order,
-    select(Order).options(selectinload(Order.items)),
+    sa.select(Order).options(selectinload(Order.items)),
     lambda rows: [_dump_order(row[0]) for row in rows],
     {
         "user_id": lambda user_id: Order.user_id == user_id,
@@ -119,7 +119,7 @@ def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
 
 def _owns(session: Session, user_id: int, order_id: int) -> bool:
     """Return whether an order is the user's: paging after another's would reveal its place."""
-    query = select(Order.id).where(Order.id == order_id, Order.user_id == user_id)
+    query = sa.select(Order.id).where(Order.id == order_id, Order.user_id == user_id)
     return session.scalar(query) is not None
 
 
@@ -137,7 +137,7 @@ def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine
         if Product.take_stock(session, product_id, quantities[product_id])
     }
     rows = session.execute(
-        select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids))
+        sa.select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids))
     )
     products = {row.id: row for row in rows}
 

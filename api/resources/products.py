@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, request
-from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from api.audit import record_act
@@ -29,8 +29,8 @@ _columns = PRODUCTS.c
 # costs twice as much.
 _in_stock = _columns.stock > 0
 _expressions = {**_columns, "in_stock": _in_stock.label("in_stock")}
-_select_rows = select(*(_expressions[name] for name in _schema.fields), _columns.version)
-_select_row = _select_rows.where(_columns.id == bindparam("id"))
+_select_rows = sa.select(*(_expressions[name] for name in _schema.fields), _columns.version)
+_select_row = _select_rows.where(_columns.id == sa.bindparam("id"))
 _products = RowList(
     Product,
     _select_rows,

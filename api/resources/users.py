@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, g, request
-from sqlalchemy import bindparam
 from sqlalchemy.orm import Session
 
 from api.audit import record_act
@@ -30,7 +30,7 @@ _user_schema = UserOut()
 _dump_user = entity_dumper(_user_schema)
 _table = User.__table__
 _select_rows = select_fields(User, _user_schema)
-_select_user = _select_rows.add_columns(_table.c.version).where(_table.c.id == bindparam("id"))
+_select_user = _select_rows.add_columns(_table.c.version).where(_table.c.id == sa.bindparam("id"))
 _users = RowList(
     User,
     _select_rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import CursorResult, String, Text, UniqueConstraint, delete, select, update
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.columns import utc_now
@@ -30,30 +30,30 @@ class AccountConnection(Base):
     """
 
     __tablename__ = "connections"
-    __table_args__ = (UniqueConstraint("service", "fingerprint"),)
+    __table_args__ = (sa.UniqueConstraint("service", "fingerprint"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    service: Mapped[str] = mapped_column(String(255))
-    fingerprint: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))
-    epoch: Mapped[str] = mapped_column(String(32))
-    refresh_token: Mapped[str | None] = mapped_column(Text)
-    access_token: Mapped[str | None] = mapped_column(Text)
+    service: Mapped[str] = mapped_column(sa.String(255))
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    epoch: Mapped[str] = mapped_column(sa.String(32))
+    refresh_token: Mapped[str | None] = mapped_column(sa.Text)
+    access_token: Mapped[str | None] = mapped_column(sa.Text)
     access_expires_at: Mapped[datetime | None]
     rotates: Mapped[bool | None]
     version: Mapped[int] = mapped_column(default=1)
-    claim: Mapped[str | None] = mapped_column(String(32))
+    claim: Mapped[str | None] = mapped_column(sa.String(32))
     claimed_until: Mapped[datetime | None]
-    scope: Mapped[str | None] = mapped_column(Text)
-    connected_by: Mapped[str | None] = mapped_column(String(255))
+    scope: Mapped[str | None] = mapped_column(sa.Text)
+    connected_by: Mapped[str | None] = mapped_column(sa.String(255))
     connected_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     last_refreshed_at: Mapped[datetime | None]
-    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
 
     @classmethod
     def by_key(cls, session: Session, key: ConnectionKey, *, lock: bool = False) -> Self | None:
-        query = select(cls).where(cls.service == key.service, cls.fingerprint == key.fingerprint)
+        query = sa.select(cls).where(cls.service == key.service, cls.fingerprint == key.fingerprint)
         if lock:
             query = query.with_for_update()
         return session.scalar(query)
@@ -92,17 +92,17 @@ class ConnectionRequest(Base):
 
     __tablename__ = "connection_requests"
 
-    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    service: Mapped[str] = mapped_column(String(255))
-    fingerprint: Mapped[str] = mapped_column(String(64))
-    caller: Mapped[str] = mapped_column(String(255))
-    connected_by: Mapped[str] = mapped_column(String(255))
-    verifier: Mapped[str] = mapped_column(Text)
-    redirect_uri: Mapped[str] = mapped_column(Text)
+    state_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    service: Mapped[str] = mapped_column(sa.String(255))
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    caller: Mapped[str] = mapped_column(sa.String(255))
+    connected_by: Mapped[str] = mapped_column(sa.String(255))
+    verifier: Mapped[str] = mapped_column(sa.Text)
+    redirect_uri: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(sa.Text)
 
     @classmethod
     def use(cls, session: Session, state_hash: str, now: datetime) -> Self | None:
@@ -111,10 +111,10 @@ class ConnectionRequest(Base):
         Of all that try this at the same time, one gets it.
         """
         valid = (cls.state_hash == state_hash, cls.used_at.is_(None), cls.expires_at > now)
-        result = session.execute(update(cls).where(*valid).values(used_at=now))
-        assert isinstance(result, CursorResult)
+        result = session.execute(sa.update(cls).where(*valid).values(used_at=now))
+        assert isinstance(result, sa.CursorResult)
         return session.get(cls, state_hash) if result.rowcount == 1 else None
 
     @classmethod
     def delete_expired(cls, session: Session, now: datetime) -> None:
-        session.execute(delete(cls).where(cls.expires_at < now))
+        session.execute(sa.delete(cls).where(cls.expires_at < now))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import select
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -118,7 +118,7 @@ class ConnectionVault:
 
     def _look(self, key: ConnectionKey, stale: _State | None) -> _State:
         """Read the state anew; while the database is away, the last one counts."""
-        query = select(AccountConnection.state, AccountConnection.epoch).where(
+        query = sa.select(AccountConnection.state, AccountConnection.epoch).where(
             AccountConnection.service == key.service,
             AccountConnection.fingerprint == key.fingerprint,
         )
@@ -169,10 +169,9 @@ class ConnectionVault:
 
     def _clear_service(self, session: Session, service: str) -> int:
         """Forget the tokens of all of a service's rows, those of older catalogs included."""
+        query = sa.select(AccountConnection).where(AccountConnection.service == service)
         count = 0
-        for row in session.scalars(
-            select(AccountConnection).where(AccountConnection.service == service).with_for_update()
-        ):
+        for row in session.scalars(query.with_for_update()):
             count += row.state != NOT_CONNECTED
             row.clear(NOT_CONNECTED)
             row.epoch = uuid.uuid4().hex

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, func, make_url, select
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -26,6 +26,8 @@ CONNECTION_SQLSTATES = ("08", "57P", "40003")
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's SQLSTATE
 _SQLITE_DUPLICATE = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")
 
+Transaction = Session | sa.Connection  # a connection runs statements on columns, for half the cost
+
 
 class CommitUnknown(SQLAlchemyError):
     """COMMIT was sent and never answered: the transaction may have been committed or not."""
@@ -34,7 +36,7 @@ class CommitUnknown(SQLAlchemyError):
 class Base(DeclarativeBase):
     """Base of all tables; constraints have names that a migration can find again."""
 
-    metadata = MetaData(
+    metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(column_0_label)s",
             "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -95,7 +97,7 @@ class Database:
             self._end_write()
 
     @contextmanager
-    def write_connection(self) -> Iterator[Connection]:
+    def write_connection(self) -> Iterator[sa.Connection]:
         """Do the same for statements on columns: a session would cost as much as one of them."""
         try:
             with self.write_engine.connect() as connection:
@@ -115,7 +117,7 @@ class Database:
         """
         return self._read_sessions()
 
-    def read_connection(self) -> Connection:
+    def read_connection(self) -> sa.Connection:
         """Return the same for statements on columns."""
         return self.engine.connect()
 
@@ -127,7 +129,8 @@ class Database:
         url = self.engine.url
         if url.get_backend_name() == "postgresql":
             with self.read_connection() as connection:
-                setting = connection.scalar(select(func.current_setting("transaction_read_only")))
+                query = sa.select(sa.func.current_setting("transaction_read_only"))
+                setting = connection.scalar(query)
             return "It is read-only." if setting == "on" else ""
         if not url.database or url.database == ":memory:":
             return ""
@@ -139,7 +142,7 @@ class Database:
         self.engine.dispose()
 
 
-def _commit(transaction: Session | Connection) -> None:
+def _commit(transaction: Transaction) -> None:
     """
     :raises CommitUnknown: the database did not answer it.
     """
@@ -171,9 +174,9 @@ class _LockingSession(Session):
         return super().get(entity, ident, **{"with_for_update": lock, **options})
 
 
-def _create_engines(url: str, pool_size: int, timeouts: bool) -> tuple[Engine, Engine]:
+def _create_engines(url: str, pool_size: int, timeouts: bool) -> tuple[sa.Engine, sa.Engine]:
     """Return an engine to read with and one to write with."""
-    parsed = make_url(url)
+    parsed = sa.make_url(url)
     pool: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": 0,

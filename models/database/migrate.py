@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
 
 from models.database import Database
 from models.database.revisions import MIGRATIONS, revision_of
@@ -48,7 +48,7 @@ def _config(url: str) -> Iterator[Config]:
         yield config
 
 
-def _prepare(connection: Connection) -> None:
+def _prepare(connection: sa.Connection) -> None:
     """Keep other migrations away, and on SQLite its foreign keys."""
     if connection.dialect.name == "sqlite":
         # A batch migration drops and recreates a table, which would cascade to the rows that refer
@@ -56,5 +56,5 @@ def _prepare(connection: Connection) -> None:
         # which begins one.
         connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
     if connection.dialect.name == "postgresql":  # released as the connection closes
-        connection.execute(text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
+        connection.execute(sa.text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
         connection.commit()

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import errors
-from sqlalchemy import URL, Engine, create_engine, event
 
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 4  # enforced by the server
@@ -42,7 +42,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(str(error)) from error
 
 
-def make_engine(url: URL, timeouts: bool, **pool: Any) -> Engine:
+def make_engine(url: sa.URL, timeouts: bool, **pool: Any) -> sa.Engine:
     """Return an engine whose pool replaces connections of a server that restarted.
 
     Parameters in the URL override ours.
@@ -63,9 +63,9 @@ def make_engine(url: URL, timeouts: bool, **pool: Any) -> Engine:
         "options": " ".join(f"-c {name}={value}" for name, value in milliseconds.items()),
     }
     connect_args = {name: value for name, value in defaults.items() if name not in url.query}
-    engine = create_engine(url, connect_args=connect_args, pool_pre_ping=True, **pool)
+    engine = sa.create_engine(url, connect_args=connect_args, pool_pre_ping=True, **pool)
     if timeouts:
-        event.listen(engine, "do_connect", _connect)
+        sa.event.listen(engine, "do_connect", _connect)
     return engine
 
 

@@ -11,21 +11,21 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import column, inspect, select, table
+import sqlalchemy as sa
 
 from models.database import Database
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-_VERSIONS = table("alembic_version", column("version_num"))
+_VERSIONS = sa.table("alembic_version", sa.column("version_num"))
 _REVISION = re.compile(r"^(down_)?revision\b[^=\n]*= *[\"'](\w+)[\"']", re.MULTILINE)
 
 
 def revision_of(database: Database) -> str | None:
     """Return the revision of a database that is open; None when it has no tables of ours."""
     with database.engine.connect() as connection:
-        if not inspect(connection).has_table(_VERSIONS.name):
+        if not sa.inspect(connection).has_table(_VERSIONS.name):
             return None
-        revision: str | None = connection.scalar(select(_VERSIONS.c.version_num))
+        revision: str | None = connection.scalar(sa.select(_VERSIONS.c.version_num))
         return revision
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -57,14 +57,14 @@ class Dialect(SQLiteDialect_pysqlite):
 registry.register("sqlite.postern", __name__, Dialect.__name__)
 
 
-def make_engines(url: URL, **pool: Any) -> tuple[Engine, Engine]:
+def make_engines(url: sa.URL, **pool: Any) -> tuple[sa.Engine, sa.Engine]:
     """Return an engine to read with, and one to write with, which share a pool."""
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     url = url.set(drivername="sqlite+postern")
-    reader = create_engine(url, **pool)
-    event.listen(reader, "connect", _configure)
-    return reader, create_engine(url, pool=reader.pool, begin="IMMEDIATE")
+    reader = sa.create_engine(url, **pool)
+    sa.event.listen(reader, "connect", _configure)
+    return reader, sa.create_engine(url, pool=reader.pool, begin="IMMEDIATE")
 
 
 def _configure(connection: Any, record: object) -> None:
