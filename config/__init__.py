@@ -82,8 +82,8 @@ class Settings:
     files_accel: str = text("", checks.location)
     metrics_allow: tuple[str, ...] = comma_separated(checks.network)
     default_rate_limit: str = text("600/minute", checks.rate)
-    consul_http_addr: str = text("", checks.consul)
-    nacos_addr: str = text("", checks.nacos)
+    consul_http_addr: str = text("", checks.registry("consul"))
+    nacos_addr: str = text("", checks.registry("nacos"))
     consul_register: str = text("", checks.service_name)
     consul_register_address: str = text("", checks.host_and_port)
     consul_register_tags: tuple[str, ...] = comma_separated(checks.filled)
@@ -150,10 +150,9 @@ class Settings:
         values = read_fields(cls, env)
         problems = env.problems()
         valid = {name: value for name, value in values.items() if value is not None}
-        settings = cls(**valid, environ=environ, warnings=tuple(near_misses(environ, env.names)))
-        settings = replace(
-            settings, warnings=settings.warnings + unused_proxies(environ, settings.egress_proxy)
-        )
+        warnings = near_misses(environ, env.names)
+        warnings += unused_proxies(environ, valid.get("egress_proxy", ""))
+        settings = cls(**valid, environ=environ, warnings=tuple(warnings))
         names = {problem.partition(":")[0] for problem in problems}
         conflicts = settings._conflicts()
         problems += [line for line in conflicts if line.partition(":")[0] not in names]

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from marshmallow import ValidationError
+from marshmallow import ValidationError, validate
 
 from gateway.catalog.egress_proxy import NoProxy
 from gateway.discovery.addresses import read_address
@@ -28,16 +28,24 @@ _REDIS = re.compile(
     re.ASCII | re.VERBOSE,
 )
 
+Check = Callable[[str], object]
 
-def one_of(*allowed: str) -> Callable[[str], None]:
+
+def one_of(*allowed: str) -> Check:
+    return validate.OneOf(allowed, error="must be one of {choices}")
+
+
+def fits(pattern: str, message: str) -> Check:
+    """Check a text against a pattern, of which it must be all."""
+
     def check(value: str) -> None:
-        if value not in allowed:
-            raise ValidationError(f"must be one of {', '.join(allowed)}")
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise ValidationError(message)
 
     return check
 
 
-def whole(low: int, high: int) -> Callable[[str], None]:
+def whole(low: int, high: int) -> Check:
     """Check a whole number from ``low`` to ``high``, as text."""
 
     def check(value: str) -> None:
@@ -119,23 +127,31 @@ def _is_host_or_network(entry: str) -> bool:
     return True
 
 
-def media_type(value: str) -> None:
-    if value != "*" and not re.fullmatch(r"[\w.+-]+/([\w.+-]+|\*)", value, re.ASCII):
-        raise ValidationError(
-            "must be a comma-separated list of content types such as image/*, application/pdf, or *"
-        )
-
-
-def location(value: str) -> None:
-    if value and not re.fullmatch(r"/([\w.-]+/)+", value, re.ASCII):
-        raise ValidationError(
-            "must be a path of nginx that begins and ends with a slash, such as /_files/"
-        )
-
-
-def filled(value: str) -> None:
-    if not value:
-        raise ValidationError("is empty; give it a value, or leave it out")
+media_type = fits(
+    r"\*|[\w.+-]+/([\w.+-]+|\*)",
+    "must be a comma-separated list of content types such as image/*, application/pdf, or *",
+)
+location = fits(
+    r"(/([\w.-]+/)+)?",
+    "must be a path of nginx that begins and ends with a slash, such as /_files/",
+)
+service_name = fits(
+    r"([A-Za-z0-9][A-Za-z0-9-]{0,62})?", "must be letters, digits and hyphens, such as postern"
+)
+host_and_port = fits(
+    r"(([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4})?",
+    "must be HOST:PORT by which others reach this one",
+)
+public_url = fits(
+    r"(https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w.~-]+)*/?)?",
+    "must be the URL that browsers know this service by, such as https://tools.example.com"
+    " or https://example.com/postern",
+)
+origin = fits(
+    r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?",
+    "must be a comma-separated list of origins such as https://tools.example.com, or *",
+)
+filled = validate.Length(min=1, error="is empty; give it a value, or leave it out")
 
 
 def catalog(value: str) -> None:
@@ -151,32 +167,17 @@ def catalog(value: str) -> None:
         file(address.tls.ca)
 
 
-def consul(value: str) -> None:
-    _registry("consul", value)
+def registry(kind: str) -> Check:
+    """Check the address of a registry: consul, or nacos."""
 
+    def check(value: str) -> None:
+        try:
+            if value:
+                read_address(kind, value)
+        except AddressError as error:
+            raise ValidationError(str(error)) from None
 
-def nacos(value: str) -> None:
-    _registry("nacos", value)
-
-
-def _registry(kind: str, value: str) -> None:
-    try:
-        if value:
-            read_address(kind, value)
-    except AddressError as error:
-        raise ValidationError(str(error)) from None
-
-
-def service_name(value: str) -> None:
-    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", value):
-        raise ValidationError("must be letters, digits and hyphens, such as postern")
-
-
-def host_and_port(value: str) -> None:
-    if value and not re.fullmatch(
-        r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}", value, re.ASCII
-    ):
-        raise ValidationError("must be HOST:PORT by which others reach this one")
+    return check
 
 
 def database(value: str) -> None:
@@ -208,23 +209,6 @@ def redis(value: str) -> None:
             "must be redis://:PASSWORD@HOST:PORT/DATABASE, the same as rediss:// with TLS "
             "(?ssl_ca_certs=FILE, too),"
             " or unix://:PASSWORD@/PATH?db=DATABASE, special characters %-quoted"
-        )
-
-
-def public_url(value: str) -> None:
-    if value and not re.fullmatch(
-        r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w.~-]+)*/?", value, re.ASCII
-    ):
-        raise ValidationError(
-            "must be the URL that browsers know this service by, such as https://tools.example.com"
-            " or https://example.com/postern"
-        )
-
-
-def origin(value: str) -> None:
-    if value != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value):
-        raise ValidationError(
-            "must be a comma-separated list of origins such as https://tools.example.com, or *"
         )
 
 

@@ -96,11 +96,7 @@ def dotenv_problem(file: Path) -> str | None:
         return f".env: line {line} is not UTF-8; save the file as UTF-8"
     if b"\0" in text:
         return ".env: is not UTF-8 but looks like UTF-16; save the file as UTF-8"
-    return _junk_problem(text.decode(ENCODING))
-
-
-def _junk_problem(text: str) -> str | None:
-    for binding in parse_stream(StringIO(text)):
+    for binding in parse_stream(StringIO(text.decode(ENCODING))):
         if binding.error:
             return f".env: line {binding.original.line} is not NAME=VALUE"
     return None
@@ -112,15 +108,15 @@ def near_misses(names: Collection[str], settings: Collection[str]) -> list[str]:
     return [f"{name}: is no setting; did you mean {near}?" for name, near in matches if near]
 
 
-def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, ...]:
+def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> list[str]:
     """Return a note if the environment names a proxy and no setting says whether to use it."""
     names = [name for name in PROXY_VARIABLES if environ.get(name)]
     if egress_proxy or not names:
-        return ()
-    return (
+        return []
+    return [
         f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none "
-        "says so, too)",
-    )
+        "says so, too)"
+    ]
 
 
 def _nearest(name: str, settings: Collection[str]) -> str | None:
@@ -145,7 +141,7 @@ class Reader(environs.Env):
         """The names of all settings that were read."""
         return self._fields.keys()
 
-    def comma_separated(self, name: str, check: Callable[[str], None]) -> tuple[str, ...] | None:
+    def comma_separated(self, name: str, check: Callable[[str], object]) -> tuple[str, ...] | None:
         """Read a comma-separated list, each item checked."""
 
         def check_all(values: list[str]) -> None:
@@ -153,9 +149,7 @@ class Reader(environs.Env):
                 check(value)
 
         values: list[str] | None = self.list(name, [], validate=check_all)
-        if values is None:
-            return None
-        return tuple(values)
+        return None if values is None else tuple(values)
 
     def problems(self) -> list[str]:
         errors: Mapping[str, list[str]] = {}

@@ -13,10 +13,9 @@ from dataclasses import field, fields
 from typing import Any
 
 from config import checks
+from config.checks import Check
 from config.environ import Reader
 from gateway.masking import Secret
-
-Check = Callable[[str], None]
 
 
 def text(
