@@ -1,6 +1,4 @@
-"""The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's
-methods.
-"""
+"""The OpenAPI 3.1 file: the resources, the generic operations, and the catalog's methods."""
 
 from __future__ import annotations
 
@@ -44,10 +42,10 @@ _CONFIG = {"API_TITLE": "Postern", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.
 
 
 def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
-    """Return the operations of ``blueprints``, as flask-smorest tells them.
+    """Return the operations of ``blueprints``, which flask-smorest collects as it registers them.
 
-    It collects while it registers, and on an app of its own: that takes twice the time of all else
-    that making Postern's app takes, and most processes are never asked for the file.
+    On an app of its own: that takes twice the time of all else that making Postern's app takes, and
+    most processes are never asked for the file.
     """
     app = Flask(__name__)
     app.url_map.converters.update(CONVERTERS)
@@ -88,7 +86,7 @@ class OpenApi:
         self._app = app
         self._resources = resources
         self._lock = threading.Lock()
-        # The catalog's pages, by prefix.
+        # By prefix.
         self._cache: tuple[Catalog | None, dict[str, CompressedPage]] = (None, {})
         self._base: tuple[dict[str, Any], Failures] | None = None
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.openapi.calls import ANY_ANSWER, answer_name
 from api.openapi.components import ANY_DATA, NEXT, success
-from api.openapi.values import schema_of
+from api.openapi.values import required_names, schema_of
 from gateway.catalog.model import Catalog, Method
 
 _INNER = frozenset({"items", "properties", "required", "additionalProperties"})
@@ -59,20 +59,10 @@ def answer_schema(keywords: Mapping[str, Any]) -> dict[str, Any]:
             schema[key] = answer_schema(keywords[key])
     if keywords.get("additionalProperties") is False:
         schema["additionalProperties"] = False
-    properties = keywords.get("properties", {})
-    if properties:
+    if properties := keywords.get("properties"):
         if "additionalProperties" not in keywords:
             schema.pop("additionalProperties", None)
         schema["properties"] = {name: answer_schema(inner) for name, inner in properties.items()}
-    if required := _required_names(keywords):
+    if required := required_names(keywords):
         schema["required"] = sorted(required)
     return schema
-
-
-def _required_names(keywords: Mapping[str, Any]) -> set[str]:
-    listed = keywords.get("required")
-    names = set(listed) if isinstance(listed, list) else set()
-    for name, inner in keywords.get("properties", {}).items():
-        if inner.get("required") is True:
-            names.add(name)
-    return names

@@ -1,6 +1,4 @@
-"""The catalog in the OpenAPI file: one typed operation for each way to call each method, and the
-aggregates.
-"""
+"""The catalog in the OpenAPI file: an operation for each way to call a method, and aggregates."""
 
 from __future__ import annotations
 
@@ -30,6 +28,11 @@ ANY_ANSWER = "Answer"
 RESPONSE = {"$ref": "#/components/responses/Answer"}
 REQUEST_TIMEOUT = {"$ref": "#/components/parameters/RequestTimeout"}
 IDEMPOTENCY_KEY = {"$ref": "#/components/parameters/IdempotencyKey"}
+#: How several calls in one request end, where they were made.
+SEVERAL = {
+    "200": {"$ref": "#/components/responses/Together"},
+    "207": {"$ref": "#/components/responses/Partial"},
+}
 HEADERS = [REQUEST_TIMEOUT, IDEMPOTENCY_KEY]
 PAGINATE = {"$ref": "#/components/parameters/Paginate"}
 #: The headers of every call's answer.
@@ -59,7 +62,8 @@ def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
     for method in catalog.methods():
         item = {"post": _post(method, failures)}
         if method.verb == "GET":
-            item["get"] = _get(method, failures)
+            operation = _operation(method, ".get", method_codes(method), failures)
+            item["get"] = {**operation, "parameters": [*_queries(method), *_headers(method)]}
         yield f"{PREFIX}/call/{method.service.name}/{method.name}", item
 
 
@@ -163,11 +167,6 @@ def _is_file(keywords: Mapping[str, Any]) -> bool:
     return is_file(keywords) or keywords.get("format") in ("byte", "binary")
 
 
-def _get(method: Method, failures: Failures) -> dict[str, Any]:
-    operation = _operation(method, ".get", method_codes(method), failures)
-    return {**operation, "parameters": [*_queries(method), *_headers(method)]}
-
-
 def _headers(method: Method) -> list[dict[str, str]]:
     if method.stream:
         return [REQUEST_TIMEOUT]  # what is streamed is not kept, so no key gives it again
@@ -209,36 +208,24 @@ def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> di
         "tags": ["calls"],
         "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
     }
-    responses = {
-        name: {"$ref": f"#/components/responses/{component}"}
-        for name, component in (("200", "Together"), ("207", "Partial"))
-    }
     name = f"aggregate.{aggregate.name}"
+    example = {field: sample(keywords) for field, keywords in body.items()}
+    json_body = {"schema": object_of(body), "example": example}
     post = {
         "operationId": name,
-        "requestBody": _body(body),
-        "responses": {**responses, **failures.responses(BATCH | BODY)},
+        "requestBody": {"required": True, "content": {"application/json": json_body}},
+        "responses": {**SEVERAL, **failures.responses(BATCH | BODY)},
     }
     if body:
         return {"post": {**shared, **post}}
-    get = {"operationId": f"{name}.get", "responses": {**responses, **failures.responses(BATCH)}}
+    get = {"operationId": f"{name}.get", "responses": {**SEVERAL, **failures.responses(BATCH)}}
     return {"get": {**shared, **get}, "post": {**shared, **post}}
-
-
-def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    example = {name: sample(keywords) for name, keywords in declared.items()}
-    return {
-        "required": True,
-        "content": {"application/json": {"schema": object_of(declared), "example": example}},
-    }
 
 
 def _params_from(
     catalog: Catalog, aggregate: Aggregate, source: str
 ) -> dict[str, Mapping[str, Any]]:
-    """Return what the request's query or body gives: as the method's parameter that it fills, or any
-    text or object.
-    """
+    """Return what a query or body gives: the method's parameter that it fills, any text or object."""
     match: dict[str, Mapping[str, Any]] = {}
     for part in aggregate.parts:
         declared = {

@@ -1,14 +1,21 @@
-"""What operations have in common in the OpenAPI file: proofs of who calls, headers, the answers to
-calls.
-"""
+"""What operations share in the OpenAPI file: proofs of who calls, headers, answers to calls."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from api.http.versions import PREFIX
-from api.openapi.calls import ANY_ANSWER, BATCH, CALL, HEADER_REFS, HEADERS, PAGINATE, RESPONSE
-from api.openapi.failures import BODY, Failures
+from api.openapi.calls import (
+    ANY_ANSWER,
+    BATCH,
+    CALL,
+    HEADER_REFS,
+    HEADERS,
+    PAGINATE,
+    RESPONSE,
+    SEVERAL,
+)
+from api.openapi.failures import AWAY, BODY, Failures
 from schemas.calls import ALL_PAGES
 
 _SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
@@ -170,23 +177,17 @@ RESPONSES = {
 _STATE_SCHEMA = success({"type": "object", "additionalProperties": {"type": "string"}})
 _STATE = {"application/json": {"schema": _STATE_SCHEMA}}
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
-_TO_EVERYBODY = "Open to everybody, without a token."
+TO_EVERYBODY = "Open to everybody, without a token."
 
 
 def plain_paths(failures: Failures) -> dict[str, Any]:
-    """Return the operations that are no resource's: probes and metrics, open to some or all without
-    a token.
-    """
-    healthz = _state_operation("healthz", "The process answers", _TO_EVERYBODY, _STATE)
-    readyz = _state_operation("readyz", "It has database, cache and catalog", _TO_EVERYBODY, _STATE)
-    metrics = _state_operation(
-        "metrics",
-        "What all workers counted, for Prometheus",
-        "Open to loopback and the networks of METRICS_ALLOW.",
-        _TEXT,
-    )
+    """Return the operations of probes and metrics, which take no token."""
+    healthz = _state_operation("healthz", "The process answers")
+    readyz = _state_operation("readyz", "It has database, cache and catalog")
+    metrics = _state_operation("metrics", "What all workers counted, for Prometheus", content=_TEXT)
+    metrics["description"] = "Open to loopback and the networks of METRICS_ALLOW."
     healthz["responses"] |= failures.responses({(400, -3001)})
-    readyz["responses"] |= failures.responses({(400, -3001), (503, -5001)})
+    readyz["responses"] |= failures.responses({(400, -3001), AWAY})
     metrics["responses"] |= failures.responses({(400, -3001), (403, -2004)})
     return {
         "/healthz": {"get": healthz},
@@ -195,13 +196,11 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     }
 
 
-def _state_operation(
-    name: str, summary: str, description: str, content: dict[str, Any]
-) -> dict[str, Any]:
+def _state_operation(name: str, summary: str, content: Any = _STATE) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": summary,
-        "description": description,
+        "description": TO_EVERYBODY,
         "tags": ["state"],
         "security": [],
         "responses": {"200": {"description": "As it is now.", "content": content}},
@@ -241,10 +240,6 @@ def call_operation(failures: Failures) -> dict[str, Any]:
 
 def batch_operation(failures: Failures) -> dict[str, Any]:
     """Describe ``POST /batch``."""
-    responses = {
-        "200": {"$ref": "#/components/responses/Together"},
-        "207": {"$ref": "#/components/responses/Partial"},
-    }
     return {
         "post": {
             "operationId": "batch",
@@ -253,6 +248,6 @@ def batch_operation(failures: Failures) -> dict[str, Any]:
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": _json_body("Batch", _BATCH_EXAMPLE),
-            "responses": {**responses, **failures.responses(BATCH | BODY)},
+            "responses": {**SEVERAL, **failures.responses(BATCH | BODY)},
         }
     }

@@ -39,8 +39,7 @@ class Failures:
     """Makes an answer once, however many operations may give it.
 
     :ivar components: the answers.
-    :ivar schemas: theirs, each with a name, so that generated clients have a type for each and not
-        for each operation.
+    :ivar schemas: theirs, by name, so that generated clients have a type for each.
     """
 
     def __init__(self) -> None:
@@ -78,7 +77,8 @@ class Failures:
                 f"{error.type} ({error.code}): {error.message}" for error in errors
             )
             self.components[name] = _answer(description, name, errors)
-            self.schemas[name] = _of_codes(codes)
+            own = {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}}
+            self.schemas[name] = {"allOf": [{"$ref": "#/components/schemas/Failure"}, own]}
             if header := _HEADERS.get(status):
                 self.components[name]["headers"] = {
                     header: {"$ref": f"#/components/headers/{header.replace('-', '')}"}
@@ -91,13 +91,6 @@ def _answer(description: str, schema: str, examples: Sequence[GatewayError] = ()
     if examples:
         content["examples"] = {error.type: {"value": _example(error)} for error in examples}
     return {"description": description, "content": {"application/json": content}}
-
-
-def _of_codes(codes: list[int]) -> dict[str, Any]:
-    """Describe a failure with one of these codes."""
-    envelope = {"$ref": "#/components/schemas/Failure"}
-    own = {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}}
-    return {"allOf": [envelope, own]}
 
 
 def _example(error: GatewayError) -> dict[str, Any]:

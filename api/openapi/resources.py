@@ -1,6 +1,4 @@
-"""The resources in the OpenAPI file: what flask-smorest collected, with who may ask and what it may
-end in.
-"""
+"""The resources in the OpenAPI file: what flask-smorest collected, who may ask, how it may fail."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from api.openapi.calls import HEADERS, IDEMPOTENCY_KEY
-from api.openapi.components import REPLAYED, SECURITY
+from api.openapi.components import REPLAYED, SECURITY, TO_EVERYBODY
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from schemas.fields import ROLES
 
@@ -71,7 +69,7 @@ def _views(app: Flask) -> Iterator[tuple[str, str, Any]]:
 
 def _who_may(roles: tuple[str, ...]) -> str:
     if not roles:
-        return "Open to everybody, without a token."
+        return TO_EVERYBODY
     if set(roles) == set(ROLES):
         return "Open to every role."
     return f"Takes the role {' or '.join(sorted(roles))}."
@@ -85,24 +83,15 @@ def _finish(
     operation["security"] = SECURITY if roles else []
     description = operation.get("description", "")
     operation["description"] = f"{description}\n\n{_who_may(roles)}".strip()
-    _add_parameters(operation, item, verb, name)
-    if getattr(view, "idempotent", False):
-        _add_key(operation)
-    successes = {
-        status: response
-        for status, response in operation["responses"].items()
-        if status.startswith("2")
-    }
-    _finish_successes(successes, operation, name, verb)
-    operation["responses"] = {
-        **successes,
-        **failures.responses(_failure_kinds(operation, item, verb, view)),
-    }
+    _add_parameters(operation, item, verb, view)
+    kinds = _failure_kinds(operation, item, verb, view)
+    operation["responses"] = {**_successes(operation, verb, view), **failures.responses(kinds)}
     if _is_conditional(verb, name):
         operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
 
 
-def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> None:
+def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any) -> None:
+    name = view.__name__
     parameters: list[dict[str, Any]] = []
     if _is_conditional(verb, name):
         parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
@@ -114,15 +103,14 @@ def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, 
         parameters.append(_RANGE)
     if name == "complete_connection":
         parameters += _CALLBACK_QUERY
+    if _is_idempotent(view):
+        parameters.append(IDEMPOTENCY_KEY)
     if parameters:
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
 
 
-def _add_key(operation: dict[str, Any]) -> None:
-    operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_KEY]
-    for status, response in operation["responses"].items():
-        if status.startswith("2"):
-            response["headers"] = REPLAYED
+def _is_idempotent(view: Any) -> bool:
+    return getattr(view, "idempotent", False)
 
 
 def _is_conditional(verb: str, name: str) -> bool:
@@ -137,9 +125,18 @@ def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
     )
 
 
-def _finish_successes(
-    successes: dict[str, Any], operation: dict[str, Any], name: str, verb: str
-) -> None:
+def _successes(operation: dict[str, Any], verb: str, view: Any) -> dict[str, Any]:
+    name = view.__name__
+    successes = {
+        status: response
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
+    }
+    for response in successes.values():
+        if _is_idempotent(view):
+            response["headers"] = REPLAYED
+        if _is_conditional(verb, name):
+            response["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
     if not any("content" in response for response in successes.values()):
         successes["200"] = {
             "description": "Done.",
@@ -150,9 +147,7 @@ def _finish_successes(
         successes["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if name == "download_file":
         successes["206"] = {**successes["200"], "description": "The part that Range asks for."}
-    if _is_conditional(verb, name):
-        for response in successes.values():
-            response["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
+    return successes
 
 
 def _failure_kinds(
@@ -166,7 +161,7 @@ def _failure_kinds(
         kinds |= BODY
     if any(parameter.get("in") == "query" for parameter in operation.get("parameters", ())):
         kinds.add((400, -3003))
-    if getattr(view, "idempotent", False):  # the header may be no key
+    if _is_idempotent(view):  # the header may be no key
         kinds.add((400, -3003))
     if item.get("parameters"):
         kinds.add((404, -3004))

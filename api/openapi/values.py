@@ -16,13 +16,8 @@ _OWN = frozenset({
     "oneOf", "anyOf", "style", "explode", "allowReserved", "array_format", "object_format",
 })  # fmt: skip
 _BY_TYPE: Mapping[str, Any] = {
-    "string": "text",
-    "integer": 1,
-    "number": 1.5,
-    "boolean": True,
-    "array": [],
-    "object": {},
-}
+    "string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {},
+}  # fmt: skip
 _BY_FORMAT: Mapping[str, str] = {
     "email": "ann@example.com",
     "uri": "https://example.com",
@@ -34,9 +29,8 @@ _BY_FORMAT: Mapping[str, str] = {
 
 
 def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[str, Any]:
-    """Return one parameter's schema.
+    """Return the schema of a value, by OpenAPI 3.0's keywords, which the catalog has.
 
-    :param keywords: as the catalog has them: OpenAPI 3.0's ``nullable`` and ``example`` among them.
     :param from_text: it comes in a query, where there is no null.
     """
     schema = {key: value for key, value in keywords.items() if key not in _OWN}
@@ -54,9 +48,7 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
         schema["items"] = schema_of(keywords["items"], from_text=from_text)
     if keywords.get("properties"):
         schema |= object_of(keywords["properties"])
-        names = keywords.get("required")
-        required = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
-        if required:
+        if required := required_names(keywords):
             schema["required"] = sorted(required)
     extras = keywords.get("additionalProperties")
     if extras is None and keywords.get("type") == "object" and "properties" not in schema:
@@ -77,6 +69,14 @@ def _shapes_of(keywords: Mapping[str, Any], from_text: bool) -> dict[str, Any]:
     return {}
 
 
+def required_names(keywords: Mapping[str, Any]) -> set[str]:
+    """Return the properties that must be there: listed, or each with its own ``required``."""
+    listed = keywords.get("required")
+    names = set(listed) if isinstance(listed, list) else set()
+    properties = keywords.get("properties", {})
+    return names | {name for name, inner in properties.items() if inner.get("required") is True}
+
+
 def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the schema of named values as one object; what is not declared is an error."""
     schema: dict[str, Any] = {
@@ -91,9 +91,7 @@ def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def sample(keywords: Mapping[str, Any]) -> Any:
-    """Return a value to begin with: the declared example, default or first allowed one, else one
-    made for the type.
-    """
+    """Return the declared example, default or first allowed value, else one made for the type."""
     for key in ("example", "default"):
         if key in keywords:
             return keywords[key]
@@ -115,14 +113,9 @@ def sample(keywords: Mapping[str, Any]) -> Any:
             keywords["minItems"], MAX_SAMPLE_SIZE
         )
     if kind == "object" and keywords.get("properties"):
-        names = keywords.get("required")
-        required = names if isinstance(names, list) else ()
-        inner = keywords["properties"].items()
-        return {
-            name: sample(property_)
-            for name, property_ in inner
-            if name in required or property_.get("required") is True
-        }
+        required = required_names(keywords)
+        properties = keywords["properties"].items()
+        return {name: sample(inner) for name, inner in properties if name in required}
     return _BY_TYPE[kind]
 
 
