@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
+from gateway.catalog.address_ranges import is_private_host
 from gateway.catalog.model import Service
-from gateway.catalog.private_addresses import inside_literally
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS
 
@@ -21,7 +21,7 @@ def render_request(request: HttpRequest, service: Service) -> str:
     target = base.path + _show_stars(request.target)
     host = base.hostname or ""
     lines = [f"# to {base.scheme}://{base.netloc}"]
-    if not service.allow_private and inside_literally(host):
+    if not service.allow_private and is_private_host(host):
         lines.append(
             f"# would be refused: {host} is no public address; allow_private: true allows it"
         )

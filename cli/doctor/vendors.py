@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 from cli.doctor.clocks import clock_finding
 from cli.doctor.finding import Finding, ok, problem, warning
 from config import Settings
+from gateway.catalog.address_ranges import is_private
 from gateway.catalog.egress_proxy import DIRECT, Proxy
 from gateway.catalog.model import Catalog, Service, Tls
-from gateway.catalog.private_addresses import inside
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.http.connect.certificates import LiveContext
@@ -162,7 +162,7 @@ def _name_trouble(place: Place) -> Finding | None:
             "see that base_url is written right, and that this machine's DNS answers",
         )
     hosts = sorted({address.host for address in addresses})
-    if not place.allow_private and all(map(inside, hosts)):
+    if not place.allow_private and all(map(is_private, hosts)):
         return problem(
             place.check,
             f"{place.host}: is a private address ({', '.join(hosts)}), which calls are refused to",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.catalog.address_ranges import is_private_host
 from gateway.catalog.model import Method, Service, Tls, kind_of
-from gateway.catalog.private_addresses import inside_literally
 from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
@@ -204,7 +204,7 @@ def check_public(service: Service) -> Iterator[Advice]:
     """
     hosts = dict.fromkeys(urlsplit(url).hostname or "" for url in service.urls)
     for host in hosts:
-        if not service.allow_private and inside_literally(host):
+        if not service.allow_private and is_private_host(host):
             yield (
                 ("services", service.name),
                 f"{host} is no public address, so every call is refused;"

@@ -14,8 +14,8 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from gateway.catalog.address_ranges import is_private, is_private_host
 from gateway.catalog.egress_proxy import Proxy
-from gateway.catalog.private_addresses import inside, inside_literally
 from gateway.clock import Clock
 from gateway.errors import (
     AddressRefused,
@@ -83,7 +83,7 @@ class Connector:
         """Return the addresses to connect to: the host's, or its proxy's."""
         if self._proxy is None:
             return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
-        if not self._allow_private and inside_literally(self._host):
+        if not self._allow_private and is_private_host(self._host):
             raise _refused(self._host)
         try:
             return self._resolver.addresses(self._proxy.host, self._proxy.port, timeout)
@@ -93,7 +93,7 @@ class Connector:
     def _allowed(self, addresses: list[Address]) -> list[Address]:
         if self._allow_private:
             return addresses
-        allowed = [address for address in addresses if not inside(address.host)]
+        allowed = [address for address in addresses if not is_private(address.host)]
         if not allowed:
             raise _refused(addresses[0].host)
         return allowed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.catalog.private_addresses import inside
+from gateway.catalog.address_ranges import is_private
 from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
 from gateway.http.connect.resolver import Address, Resolver, system_addresses
@@ -34,8 +34,8 @@ M = {"m": {"http": "GET /anything"}}
         "::ffff:0:808:808", "4000::1", "fd20:ce::254", "ff0e::1",
     ],
 )  # fmt: skip
-def test_an_address_that_is_not_the_internets_is_inside(address: str) -> None:
-    assert inside(address)
+def test_an_address_that_is_not_the_internets_is_private(address: str) -> None:
+    assert is_private(address)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_an_address_that_is_not_the_internets_is_inside(address: str) -> None:
      "192.0.1.1", "192.88.98.1", "192.88.100.1", "198.20.0.1", "223.255.255.255", "2001:200::1", "2001:db9::1",
      "3fff:1000::1", "192.31.196.1", "2620:4f:8000::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
 )  # fmt: skip
-def test_a_public_address_is_not_inside(address: str) -> None:
-    assert not inside(address)
+def test_a_public_address_is_not_private(address: str) -> None:
+    assert not is_private(address)
 
 
 def refused(at: Gate) -> GatewayError:
@@ -57,7 +57,7 @@ def refused(at: Gate) -> GatewayError:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
 )
-def test_an_address_inside_is_refused_and_nothing_is_sent(
+def test_a_private_address_is_refused_and_nothing_is_sent(
     open_gate: Open, box: Sandbox, host: str
 ) -> None:
     url = f"http://{host}:{box.port}"

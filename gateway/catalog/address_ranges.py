@@ -1,5 +1,7 @@
 """Which addresses are the internet's, and which lead back into our own network.
 
+``gateway.http.connect.connector`` refuses calls to the latter.
+
 Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890) as of November
 2026, here in full, as Python's own tables differ by version; RFC 6052 and RFC 8215 (NAT64), RFC
 3056 (6to4).
@@ -13,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out for use on the internet
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_INSIDE = (
+_PRIVATE_V4 = (
     IPv4Network("0.0.0.0/8"),  # "this network"
     IPv4Network("10.0.0.0/8"),  # private use
     # Shared address space (CGNAT); Alibaba's metadata service is here.
@@ -34,7 +36,7 @@ _INSIDE = (
     IPv4Network("240.0.0.0/4"),  # reserved, and broadcast
 )
 # Of the global unicast addresses; loopback, ULA, link-local, discard and SRv6 lie outside of them.
-_INSIDE_V6 = (
+_PRIVATE_V6 = (
     # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network.
     IPv6Network("2001::/23"),
     IPv6Network("2001:db8::/32"),  # documentation
@@ -42,8 +44,8 @@ _INSIDE_V6 = (
 )
 
 
-def inside_literally(host: str) -> bool:
-    """Return whether a host is no public one as it is written, without a look-up.
+def is_private_host(host: str) -> bool:
+    """Return whether a host is private as it is written, without a look-up.
 
     Such is an address in any spelling that resolvers take (``127.1``, ``0x7f.1``), or
     ``localhost`` (RFC 6761, 6.3).
@@ -52,25 +54,15 @@ def inside_literally(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        address = _read_address(name.strip("[]").encode("idna").decode())
+        address = name.strip("[]").encode("idna").decode()
+        if ":" not in address:
+            address = socket.inet_ntoa(socket.inet_aton(address))  # which asks no resolver
+        return is_private(address)
     except (ValueError, OSError):  # UnicodeError is a ValueError
         return False
-    return inside(address)
 
 
-def _read_address(text: str) -> str:
-    """Return an address in its usual spelling. Asks no resolver, so that a native thread may call
-    it.
-
-    :raises ValueError: it is not an address.
-    :raises OSError: the same.
-    """
-    if ":" in text:
-        return str(ip_address(text))
-    return socket.inet_ntoa(socket.inet_aton(text))  # reads 127.1 and 0x7f.1 as resolvers do
-
-
-def inside(address: str) -> bool:
+def is_private(address: str) -> bool:
     """Return whether an address is no public one.
 
     Such are loopback, link-local, private, shared (CGNAT), multicast, unspecified, reserved, a
@@ -79,16 +71,14 @@ def inside(address: str) -> bool:
     :param address: as a resolver gives it; a scope such as ``%eth0`` may follow.
     """
     parsed = ip_address(address)
-    if isinstance(parsed, IPv4Address):
-        return _inside_v4(parsed)
-    embedded = _embedded_v4(parsed)
-    if embedded is not None:
-        return _inside_v4(embedded)
-    return parsed not in _GLOBAL_UNICAST or any(parsed in network for network in _INSIDE_V6)
-
-
-def _inside_v4(address: IPv4Address) -> bool:
-    return any(address in network for network in _INSIDE)
+    if isinstance(parsed, IPv6Address):
+        embedded = _embedded_v4(parsed)
+        if embedded is None:
+            return parsed not in _GLOBAL_UNICAST or any(
+                parsed in network for network in _PRIVATE_V6
+            )
+        parsed = embedded
+    return any(parsed in network for network in _PRIVATE_V4)
 
 
 def _embedded_v4(address: IPv6Address) -> IPv4Address | None:
