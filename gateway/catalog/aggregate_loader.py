@@ -20,11 +20,7 @@ _REFERENCE = re.compile(r"[\w-]+(\.[\w-]+)+")
 def build_aggregates(
     document: YamlDocument, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Aggregate], list[Advice]]:
-    """Return every aggregate, and a note for each optional part whose method does not exist and
-    each text that looks like a reference without its ``$``.
-
-    The parts name methods, their params and earlier parts.
-    """
+    """Return every aggregate, and a note for whatever a part can hardly mean."""
     notes: list[Advice] = []
     aggregates = {}
     for name, parts in settings.get("aggregates", {}).items():
@@ -49,9 +45,7 @@ def build_aggregates(
 def _check_part_method(
     document: YamlDocument, path: Path_, part: AggregatePart, services: Mapping[str, Any]
 ) -> Iterator[Advice]:
-    """Yield a note where the method does not exist but the part is optional, and where a param
-    that the method needs is not given.
-    """
+    """Yield a note where an optional part's method, or a param that a method needs, is missing."""
     full_name = f"{part.service}.{part.method}"
     service = services.get(part.service, {})
     method = service.get("methods", {}).get(part.method)
@@ -65,16 +59,12 @@ def _check_part_method(
     elif part.optional:
         yield (*path, "call"), f"there is no method {full_name!r}"
     else:
+        names = [f"{name}.{key}" for name in services for key in services[name].get("methods", {})]
         document.complain(
             (*path, "call"),
             f"there is no method {full_name!r}; write service.method of this catalog"
-            f"{did_you_mean(full_name, _method_names(services))}",
+            f"{did_you_mean(full_name, names)}",
         )
-
-
-def _method_names(services: Mapping[str, Any]) -> Iterator[str]:
-    for name, service in services.items():
-        yield from (f"{name}.{method}" for method in service.get("methods", {}))
 
 
 def _aggregate_part(

@@ -73,8 +73,7 @@ class AggregatePart:
         return f"{self.name}.{param}"
 
     def resolve_params(self, sources: Mapping[str, object]) -> dict[str, object]:
-        """Return the params with every reference's value; one that the request does not have is
-        left out.
+        """Return the params with every reference's value, less what the request does not have.
 
         :raises BadResponse: another part's answer has nothing where a reference points.
         """

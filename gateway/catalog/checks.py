@@ -1,6 +1,4 @@
-"""Checks that span several keys of a service or a method: names that must meet, files that must
-exist, parts that do not go together.
-"""
+"""Checks that span several keys of a service or a method."""
 
 from __future__ import annotations
 
@@ -51,14 +49,11 @@ def check_cache(
 
 
 def check_signed(document: YamlDocument, service: Service, methods: Mapping[str, Method]) -> None:
-    """A caller's own request has no parameters to sign or to add to; an answer that is verified
-    whole cannot pass as it comes.
-    """
+    """Check that there are parameters where ``auth`` signs them, and whole answers to verify."""
     kind = service.auth["type"]
     signer = SIGNERS[kind]
     place = service.auth.get("in", signer.default_place)
-    # What ``hmac`` has as ``body`` it adds to the members of the body, as ``digest`` does with what
-    # it has as ``add``.
+    # ``hmac`` adds its ``body`` to the members of the body, and ``digest`` its ``add``.
     adds_member = place == "body" or "body" in service.auth
     adds_member = adds_member or (place == "header" and "add" in service.auth)
     joins_params = signer.signs_params or adds_member
@@ -102,9 +97,7 @@ def proxy_paths(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> None:
-    """Check that a fallback names a method that exists, never leads back to itself, and needs no
-    other parameters than the method that it answers for.
-    """
+    """Check that a fallback is a method that can stand in, and never leads back to itself."""
     methods = {
         method.full_name: method
         for service in services.values()
@@ -150,23 +143,12 @@ def check_service(
     document: YamlDocument, service: Service, methods: Mapping[str, Method]
 ) -> Iterator[Advice]:
     """Yield notes of what a service can hardly mean."""
-    yield from _check_callable(service, methods)
-    yield from _check_retries(document, methods)
-    yield from _check_proof_header(document, service, methods)
-
-
-def _check_callable(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
-    """Yield a note where a service has nothing that could be called."""
     if not methods and not service.proxy:
         yield (
             ("services", service.name),
             "has no methods, so nobody can call it; write methods: {NAME: {http: GET /PATH}}"
             " (or proxy: true)",
         )
-
-
-def _check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Iterator[Advice]:
-    """Yield a note for each number of retries that is hardly meant."""
     for method in methods.values():
         times = method.retry.times
         if times > MAX_LIKELY_RETRIES:
@@ -175,6 +157,7 @@ def _check_retries(document: YamlDocument, methods: Mapping[str, Method]) -> Ite
                 f"{times} retries of one call, which ends after {method.deadline:g} seconds;"
                 " few calls need more than 3",
             )
+    yield from _check_proof_header(document, service, methods)
 
 
 def _check_proof_header(
@@ -199,9 +182,7 @@ def _bases(method: Method) -> tuple[Path_, Path_]:
 
 
 def check_public(service: Service) -> Iterator[Advice]:
-    """Yield a note for each URL that is written as an address in a private network, which the
-    service may not have.
-    """
+    """Yield a note for each host that is private as it is written, and not allowed."""
     hosts = dict.fromkeys(urlsplit(url).hostname or "" for url in service.urls)
     for host in hosts:
         if not service.allow_private and is_private_host(host):

@@ -24,9 +24,7 @@ DAY_SECONDS = 86400
 def check_durations(
     document: YamlDocument, service: Service, methods: Mapping[str, Method]
 ) -> Iterator[Advice]:
-    """Yield a note for each duration that is no likely number of seconds, at the key that says
-    it.
-    """
+    """Yield a note for each duration that is no likely number of seconds, at its key."""
     of_service: Path_ = ("services", service.name)
     for place, message in _milliseconds(_service_durations(service)):
         yield document.nearest_key(place, of_service, _DEFAULTS), message
@@ -58,9 +56,7 @@ def _method_durations(method: Method) -> Iterator[tuple[Path_, float, float]]:
 
 
 def _is_span(seconds: float) -> bool:
-    """Return whether it is no round thousand, or else whole hours or days: an answer may be kept
-    for long.
-    """
+    """Return whether it is no round thousand, or is whole hours or days."""
     unit = HOUR_SECONDS if seconds <= 2 * DAY_SECONDS else DAY_SECONDS
     return bool(seconds % 1000) or not seconds % unit
 

@@ -1,6 +1,4 @@
-"""The HTTP proxy that calls leave by, ``http://user:password@proxy:3128``, and hosts that need
-none.
-"""
+"""The HTTP proxy that calls leave by, ``http://user:password@proxy:3128``, and who needs none."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from gateway.http_messages import authority
@@ -93,23 +91,12 @@ def _matches(entry: str, host: str, port: int) -> bool:
         if int(with_port["port"]) != port:
             return False
         entry = with_port["six"] or with_port["host"]
-    address = _address(host)
-    if address is not None:
-        network = _network(entry)
-        return network is not None and address in network
-    name = entry.strip(".")
-    return bool(name) and (host == name or host.endswith(f".{name}"))
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(text)
+        address = ip_address(host)
     except ValueError:
-        return None
-
-
-def _network(text: str) -> IPv4Network | IPv6Network | None:
+        name = entry.strip(".")
+        return bool(name) and (host == name or host.endswith(f".{name}"))
     try:
-        return ip_network(text.strip("[]"), strict=False)
+        return address in ip_network(entry.strip("[]"), strict=False)
     except ValueError:
-        return None
+        return False

@@ -86,10 +86,10 @@ def service_at(service: Service, params: Mapping[str, object]) -> Service:
     """
     values = {param.name: _label(param, params[param.name]) for param in service.params}
     urls = tuple(_fill(url, values) for url in service.base_urls)
-    auth = {
-        key: _fill(value, values) if isinstance(value, str) and _is_placeholder(value) else value
-        for key, value in service.auth.items()
-    }
+    auth = dict(service.auth)
+    for key, value in auth.items():
+        if isinstance(value, str) and PLACEHOLDER.fullmatch(value):
+            auth[key] = _fill(value, values)
     host = urlsplit(urls[0]).netloc
     return replace(service, base_urls=urls, auth=auth, host=host, params=())
 
@@ -116,14 +116,8 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def _is_placeholder(text: str) -> bool:
-    return PLACEHOLDER.fullmatch(text) is not None
-
-
 def check_hosts(document: YamlDocument, service: Service, settings: Mapping[str, Any]) -> None:
-    """``base_url`` and ``params`` name each other, and nothing needs a host before a caller gives
-    one.
-    """
+    """Check that ``base_url`` and ``params`` fit, and nothing needs a host before a call."""
     path: Path_ = ("services", service.name)
     names = {param.name for param in service.params}
     placeholders = {name for url in service.base_urls for name in PLACEHOLDER.findall(url)}

@@ -1,6 +1,4 @@
-"""services.yaml -> a frozen Catalog, or one error that names file, line and key of everything that
-is wrong.
-"""
+"""services.yaml -> a frozen Catalog, or one error that tells everything that is wrong."""
 
 from __future__ import annotations
 
@@ -82,9 +80,7 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
 
 
 class _Loader:
-    """Adds what a method inherits to what the schema has loaded, and checks what spans several
-    keys.
-    """
+    """Adds what methods inherit to what the schema has loaded, and checks what spans keys."""
 
     def __init__(
         self, document: YamlDocument, settings: dict[str, Any], env: Mapping[str, str]
@@ -258,9 +254,7 @@ class _Loader:
         return {**DEFAULTS[key], **_merge(key, self.defaults, *layers)}
 
     def _proxied(self, service: Service, settings: dict[str, Any]) -> dict[str, Method]:
-        """Return what stands for the requests that are passed on as they are: they have one name
-        together.
-        """
+        """Return what stands for requests that are passed on; they have one name together."""
         if not service.proxy:
             return {}
         if PROXY in settings.get("methods", {}):

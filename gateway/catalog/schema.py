@@ -125,14 +125,13 @@ class HealthSchema(Frozen):
     healthy_after = whole(1)
 
 
-class TlsSchema(Strict):
-    ca = text()
-    cert = text()
-    key = text()
-
-
 class DefaultTlsSchema(Strict):
     ca = text()
+
+
+class TlsSchema(DefaultTlsSchema):
+    cert = text()
+    key = text()
 
 
 class CacheSchema(Frozen):

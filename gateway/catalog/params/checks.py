@@ -46,17 +46,12 @@ def check_params(document: YamlDocument, path: Path_, method: Method) -> None:
             f"{name!r} is not one of the method's params{did_you_mean(name, names)}",
         )
     for param in method.params:
+        place: Path_ = (*path, "params", param.name)
         if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
-            document.complain(
-                (*path, "params", param.name), "not a header's name that a parameter may have"
-            )
-        _check_default(document, (*path, "params", param.name), param)
-        _check_enum(document, (*path, "params", param.name), param.keywords)
-
-
-def _check_default(document: YamlDocument, path: Path_, param: Param) -> None:
-    for message in _misfits(param.keywords, "default"):
-        document.complain((*path, "default"), message)
+            document.complain(place, "not a header's name that a parameter may have")
+        for message in _misfits(param.keywords, "default"):
+            document.complain((*place, "default"), message)
+        _check_enum(document, place, param.keywords)
 
 
 def _misfits(keywords: Mapping[str, Any], key: str) -> Iterator[str]:
@@ -91,17 +86,12 @@ def _check_enum(document: YamlDocument, path: Path_, keywords: Mapping[str, Any]
 
 
 def check_declarations(path: Path_, params: Iterable[Param]) -> Iterator[Advice]:
-    """Yield a note for each example that a call would be refused with, and for each pattern
-    between slashes.
-    """
+    """Yield a note for each example that does not fit, and for each pattern between slashes."""
     for param in params:
         yield from _check_declaration((*path, "params", param.name), param.keywords)
 
 
 def _check_declaration(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]:
-    """Yield a note where the example does not fit its declaration, or the pattern stands between
-    slashes, here or further in.
-    """
     if slashed := _SLASHED_PATTERN.fullmatch(keywords.get("pattern", "")):
         yield (
             (*path, "pattern"),

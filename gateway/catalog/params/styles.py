@@ -89,20 +89,15 @@ def _pair_problems(keywords: Keywords) -> Iterator[Problem]:
             yield "style", "is for type: array"
         if is_exploded(keywords):
             yield "explode", f"must be false, or not there, with style: {style}"
-    if style == "form" and "style" in keywords and kind == "object" and is_exploded(keywords):
-        yield from _exploded_object_problems(keywords)
+    # An exploded object's properties are parameters of their own, of which a caller makes up none.
+    is_open = not keywords.get("properties") or keywords.get("additionalProperties")
+    explodes = style == "form" and "style" in keywords and is_exploded(keywords)
+    if kind == "object" and explodes and is_open:
+        yield "style", "of an object needs properties and no additionalProperties; or deepObject"
     for key in FORMAT_KEYS:
         rivals = [other for other in ("style", "explode") if other in keywords]
         if key in keywords and rivals and (key, style) != ("array_format", "deepObject"):
             yield key, f"and {rivals[0]} both say how it is written; drop one"
-
-
-def _exploded_object_problems(keywords: Keywords) -> Iterator[Problem]:
-    """Yield what is wrong with an object whose properties are parameters of their own: a caller may
-    not make up any.
-    """
-    if not keywords.get("properties") or keywords.get("additionalProperties"):
-        yield "style", "of an object needs properties and no additionalProperties; or deepObject"
 
 
 def _nested_problems(keywords: Keywords) -> Iterator[Problem]:

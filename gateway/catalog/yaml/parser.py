@@ -51,26 +51,13 @@ def read(text: str, name: str, env: Mapping[str, str]) -> YamlDocument:
     document = YamlDocument(name, files=files)
     builder = _Builder(document, env)
     if not files:
-        document.value = _build(builder, FilePart(name, 0, text))
+        document.value = builder.fill(FilePart(name, 0, text))
         return document
     merged = _Merged(document)
     for file in files:
-        merged.add(file.name, _build(builder, file))
+        merged.add(file.name, builder.fill(file))
     document.value = merged.value
     return document
-
-
-def _build(builder: _Builder, file: FilePart) -> object:
-    """Return the value of one file's text.
-
-    :raises DocumentError: bad syntax.
-    """
-    first_line = file.offset + 1
-    try:
-        return builder.fill(file)
-    except yaml.YAMLError as error:
-        line, message = syntax.explain(error, file.text)
-        raise builder.document.error((first_line + line, "", message)) from error
 
 
 class _Merged:
@@ -130,10 +117,19 @@ class _Builder:
         self.anchors: dict[str, list[Any]] = {}
 
     def fill(self, file: FilePart) -> object:
-        """Return the value of the one document that a file may have; None where it has none."""
+        """Return the value of the one document that a file may have; None where it has none.
+
+        :raises DocumentError: bad syntax.
+        """
         self.first_line = file.offset + 1
         self.anchors.clear()
-        pull: Pull = LOADER(file.text).get_event
+        try:
+            return self._read(LOADER(file.text).get_event)
+        except yaml.YAMLError as error:
+            line, message = syntax.explain(error, file.text)
+            raise self.document.error((self.first_line + line, "", message)) from error
+
+    def _read(self, pull: Pull) -> object:
         pull()  # the stream's start
         if isinstance(pull(), yaml.StreamEndEvent):
             return None
@@ -243,9 +239,7 @@ class _Builder:
         return scalar
 
     def _merge(self, base: object, merged: dict[str, object], path: Path_) -> None:
-        """Add the keys of one mapping or several. Earlier ones win:
-        https://yaml.org/type/merge.html.
-        """
+        """Add the keys of one mapping or several; earlier ones win (yaml.org/type/merge.html)."""
         bases = base if isinstance(base, list) else [base]
         for mapping in bases:
             if isinstance(mapping, dict):
