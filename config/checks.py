@@ -16,7 +16,7 @@ from gateway.catalog.egress_proxy import NoProxy
 from gateway.discovery.addresses import read_address
 from gateway.sources import AddressError, SourceAddress
 from gateway.system import MAX_BUNDLE_BYTES, MAX_SECRET_BYTES, read_regular
-from schemas.catalog.fields import usable_proxy
+from schemas.catalog.urls import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
 _REDIS = re.compile(

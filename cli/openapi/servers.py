@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 
 from cli.openapi.source import Spec, SpecError, UnsayableError, list_in, mapping_in
 from gateway.catalog.hosts import LABEL
-from schemas.catalog.fields import PLACEHOLDER, usable_base_url
+from schemas.catalog.urls import PLACEHOLDER, usable_base_url
 
 ANY_LABEL = "[A-Za-z0-9-]+"
 _VARIABLE = re.compile(r"\{([^{}]*)\}")

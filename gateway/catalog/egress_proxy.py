@@ -58,7 +58,7 @@ DIRECT = Proxy("", 0)  # what ``none`` stands for: no proxy, whatever others use
 
 
 def read_proxy(text: str) -> Proxy:
-    """:param text: ``none``, or a URL as ``schemas.catalog.fields.usable_proxy`` has checked it."""
+    """:param text: ``none``, or a URL as ``schemas.catalog.urls.usable_proxy`` has checked it."""
     if text == "none":
         return DIRECT
     return Proxy.read(text)

@@ -20,8 +20,8 @@ from schemas.catalog.fields import (
     MESSAGES,
     NamedMap,
     NearOneOf,
-    OneOfShapes,
     Strict,
+    by_shape,
     nested,
     one_of,
     text,
@@ -76,39 +76,30 @@ def _check_owner(data: Mapping[str, Any], **owners: str) -> None:
             raise ValidationError(f"belongs to type: {owner}", key)
 
 
-def body_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, dict):
-        return nested(BodySchema)
-    return text(validate=one_of(*WRITERS))
+def body_field() -> fields.Field[Any]:
+    return by_shape(text(validate=one_of(*WRITERS)), mapping=nested(BodySchema))
 
 
-def response_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, dict):
-        return nested(ResponseSchema)
-    return text(validate=one_of(*READERS))
+def response_field() -> fields.Field[Any]:
+    return by_shape(text(validate=one_of(*READERS)), mapping=nested(ResponseSchema))
 
 
-def _places_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, list):
-        return fields.List(text(), validate=validate.Length(min=1))
-    return text()
-
-
-def _ok_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, list):
-        return fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1))
-    return text(
-        validate=validate.Equal(
-            "http", error="must be a list of good codes, or http: its status decides"
-        )
-    )
+def _places_field() -> fields.Field[Any]:
+    return by_shape(text(), listed=fields.List(text(), validate=validate.Length(min=1)))
 
 
 class EnvelopeSchema(Strict):
     preset = text(validate=one_of(*PRESETS))
-    code = OneOfShapes(_places_field)
-    ok = OneOfShapes(_ok_field)
-    message = OneOfShapes(_places_field)
+    code = _places_field()
+    ok = by_shape(
+        text(
+            validate=validate.Equal(
+                "http", error="must be a list of good codes, or http: its status decides"
+            )
+        ),
+        listed=fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1)),
+    )
+    message = _places_field()
     data = text()
     errors = NamedMap(text(validate=one_of(*VENDOR_ERRORS)), r"(?s).+")
     messages = NamedMap(text(validate=one_of(*VENDOR_ERRORS)), r"(?s).+")
@@ -126,11 +117,9 @@ class EnvelopeSchema(Strict):
             raise ValidationError(missing)
 
 
-def envelope_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, dict):
-        return nested(EnvelopeSchema)
+def envelope_field() -> fields.Field[Any]:
     names = ", ".join(ENVELOPE_NAMES)
     check = NearOneOf(
         ENVELOPE_NAMES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
     )
-    return text(validate=check)
+    return by_shape(text(validate=check), mapping=nested(EnvelopeSchema))

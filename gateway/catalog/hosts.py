@@ -20,8 +20,9 @@ from gateway.catalog.model import Method, Param, Service
 from gateway.catalog.yaml.document import Path_, YamlDocument
 from gateway.errors import fields_error
 from gateway.signers.token_auth.oauth2 import CONNECTED_GRANTS
-from schemas.catalog.fields import PLACEHOLDER, Strict, flag, one_of, text
+from schemas.catalog.fields import Strict, flag, one_of, text
 from schemas.catalog.params import value_problems
+from schemas.catalog.urls import PLACEHOLDER
 
 HOST_PARAM_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 HOST = "host"  # where such a parameter stands

@@ -31,19 +31,18 @@ from schemas.catalog.fields import (
     NamedMap,
     OneOfShapes,
     Strict,
+    by_shape,
     flag,
     nested,
     one_of,
     seconds,
     text,
-    usable_base_url,
-    usable_proxy,
-    usable_url,
     whole,
     whole_bytes,
 )
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import JsonType
+from schemas.catalog.urls import usable_base_url, usable_proxy, usable_url
 from schemas.fields import ROLES
 
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
@@ -163,7 +162,7 @@ class CommonSchema(Strict):
     timeout = nested(TimeoutSchema)
     deadline = seconds()
     retry = nested(RetrySchema)
-    envelope = OneOfShapes(envelope_field)
+    envelope = envelope_field()
     headers = NamedMap(
         text(validate=HEADER_TEXT), SETTABLE_HEADER, "be a header's name, and not one such as Host"
     )
@@ -178,9 +177,9 @@ class MethodSchema(CommonSchema):
     http = text(required=True, validate=verb_and_path)
     summary = text()
     params = NamedMap(ParamSchema())
-    body = OneOfShapes(body_field)
+    body = body_field()
     body_param = text()
-    response = OneOfShapes(response_field)
+    response = response_field()
     returns = ReturnsField(ParamSchema())
     check_returns = text(validate=one_of("log", "fail"))
     response_headers = HeaderNames(
@@ -210,9 +209,9 @@ def base_url_field(value: Any) -> fields.Field[Any]:
     return text(validate=usable_base_url)
 
 
-def proxy_paths_field(**kwargs: Any) -> fields.List[Any]:
+def proxy_paths_field() -> fields.List[Any]:
     path = validate.Regexp(r"/[!\x22$->@-~]*\Z", error="must be a path's pattern, such as /v3/*")
-    return fields.List(text(validate=path), **kwargs)
+    return fields.List(text(validate=path))
 
 
 class ProxySchema(Strict):
@@ -222,14 +221,10 @@ class ProxySchema(Strict):
     )
 
 
-def proxy_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, dict):
-        return nested(ProxySchema)
-    if isinstance(value, list):
-        return proxy_paths_field()
-    field = flag()
-    field.message = "must be true, or a list of paths, such as [/v3/*]"
-    return field
+def proxy_field() -> fields.Field[Any]:
+    usual = flag()
+    usual.message = "must be true, or a list of paths, such as [/v3/*]"
+    return by_shape(usual, mapping=nested(ProxySchema), listed=proxy_paths_field())
 
 
 def auth_field(value: Any) -> fields.Field[Any]:
@@ -258,7 +253,7 @@ class ServiceSchema(CommonSchema):
     allow_private = flag()
     egress_proxy = text(validate=usable_proxy)
     tls = nested(TlsSchema)
-    proxy = OneOfShapes(proxy_field)
+    proxy = proxy_field()
     roles = FrozenSet(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
     methods = NamedMap(MethodSchema(), NAME)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
@@ -65,9 +64,7 @@ class Strict(Schema):
         self._required = {key: field for key, (_, field) in self._by_key.items() if field.required}
 
     def _deserialize(self, data: Any, *, error_store: Any, **options: Any) -> dict[str, Any]:
-        """Go through the keys of the data. Marshmallow goes through all fields: three times the
-        work.
-        """
+        """Go through the keys of the data; marshmallow goes through all fields, thrice the work."""
         if not isinstance(data, dict):
             error_store.store_error([self._not_a_mapping()])
             return {}
@@ -105,9 +102,7 @@ class Strict(Schema):
 
 
 class Frozen(Strict):
-    """Loads into a frozen value: a key is written in the schema and in the value, and nowhere
-    between.
-    """
+    """Loads into a frozen value, whose fields have the names of the schema's."""
 
     value_class: ClassVar[Callable[..., Any]]
 
@@ -247,62 +242,22 @@ class OneOfShapes(fields.Field[Any]):
         return self.choose(value).deserialize(value)
 
 
+def by_shape(
+    usual: fields.Field[Any],
+    *,
+    mapping: fields.Field[Any] | None = None,
+    listed: fields.Field[Any] | None = None,
+) -> OneOfShapes:
+    """Return a field for a value that may as well be a mapping, or a list."""
+    field_of: dict[type, fields.Field[Any]] = {dict: mapping or usual, list: listed or usual}
+    return OneOfShapes(lambda value: field_of.get(type(value), usual))
+
+
 def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:
     return fields.Nested(schema, error_messages=MESSAGES, **kwargs)
-
-
-_URL_ERROR = (
-    "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
-)
-_URL_SHAPE = validate.Regexp(
-    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z",
-    error=_URL_ERROR,
-)
-
-
-def usable_url(value: str) -> None:
-    """Accept a base URL that can be connected to: a possible host, a port from 1 to 65535."""
-    _URL_SHAPE(value)
-    try:
-        port = urlsplit(value).port
-    except ValueError as error:
-        raise ValidationError(_URL_ERROR) from error
-    if port == 0:
-        raise ValidationError(_URL_ERROR)
-
-
-PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
-
-
-def usable_base_url(value: str) -> None:
-    """Accept a URL as ``usable_url`` does, with ``{name}`` as a part of it."""
-    usable_url(PLACEHOLDER.sub("x", value))
 
 
 RATE = validate.Regexp(
     r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # no \Z, which readers of OpenAPI do not know
     error="must be a number per second, minute, hour or day, such as 100/minute",
 )
-
-
-def usable_proxy(value: str) -> None:
-    """Accept an HTTP proxy or ``none``. The message never quotes the value, which may hold a
-    password.
-    """
-    if value == "none":
-        return
-    message = (
-        "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT,"
-        " special characters %-quoted, or none"
-    )
-    try:
-        parts = urlsplit(value)
-        complete = (
-            parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
-        )
-    except ValueError:
-        raise ValidationError(message) from None
-    if not complete or parts.query or parts.fragment or value.count("@") > 1 or not value.isascii():
-        raise ValidationError(message)
-    if re.search(r"\s", value):
-        raise ValidationError(message)
