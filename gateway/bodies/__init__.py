@@ -181,8 +181,7 @@ class Reader:
     def read_error(self, body: bytes, content_type: str) -> Any:
         """Read JSON or XML, whichever it begins like; return None if it is neither.
 
-        A service that answers with a file says what is wrong in JSON or XML, and the other way
-        about.
+        A failure need not come in the declared format.
         """
         read = _read_xml if body.lstrip().startswith(b"<") else _read_json
         try:

@@ -28,10 +28,7 @@ _PLACE = re.compile(r"-?[0-9]{1,9}")
 
 
 def find_value(value: Any, path: Iterable[str]) -> Any:
-    """Return what stands at a path of keys and places in lists, or ``MISSING``.
-
-    The last place in a list is ``-1``.
-    """
+    """Return what stands at a path of keys and places (``-1``: the last), or ``MISSING``."""
     for key in path:
         if isinstance(value, OBJECTS) and key in value:
             value = value[key]
@@ -59,16 +56,13 @@ def _has_place(items: list[Any], key: str) -> bool:
 
 
 def dump_json(value: object) -> bytes:
-    """Write compact UTF-8 JSON.
-
-    Numbers keep their digits; so do integers over 64 bits, which orjson refuses, as it does lone
-    surrogates.
+    """Write compact UTF-8 JSON, numbers with all their digits.
 
     :raises BadResponse: it is nested some hundreds of levels deep.
     """
     try:
         return orjson.dumps(value, default=_plain)
-    except TypeError:
+    except TypeError:  # also of integers over 64 bits, and of lone surrogates
         return _dump_exactly(value)
 
 
@@ -95,10 +89,7 @@ def _plain(value: object) -> object:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 in hex of a JSON value, whatever the order of its keys.
-
-    A ``Secret`` counts as its text.
-    """
+    """Return the SHA-256 in hex of a JSON value, keys in any order, a ``Secret`` as its text."""
     return hashlib.sha256(_encode_sorted(value).encode()).hexdigest()
 
 

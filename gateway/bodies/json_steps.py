@@ -1,7 +1,4 @@
-"""Parses JSON of some size in steps.
-
-The C scanner holds up every other greenlet and thread until it is done.
-"""
+"""Parses large JSON in steps: the C scanner holds up every other greenlet and thread."""
 
 from __future__ import annotations
 
@@ -142,9 +139,7 @@ class SteppedDecoder:
 
 
 class _Run:
-    """Takes several members of one list or object at once.
-
-    Where that fails, members are taken one by one for a while.
+    """Takes several members of a list or object at once; where that fails, a while one by one.
 
     :param brackets: the two around them.
     """
@@ -167,10 +162,7 @@ class _Run:
             self._mark = f"{character},"
 
     def take(self, at: int) -> tuple[Any, int]:
-        """Return several members and where they end, behind a comma.
-
-        There are none where one is to be taken alone.
-        """
+        """Return several members, none where one is to be taken alone, and where they end."""
         if self._remaining_singles:
             self._remaining_singles -= 1
             return None, at

@@ -40,10 +40,7 @@ class Part(NamedTuple):
 def make_multipart_writer(
     binary: frozenset[str],
 ) -> tuple[str, Callable[[Mapping[str, object]], bytes]]:
-    """Return content type and writer.
-
-    :param binary: parameters that are a file's base64 alone.
-    """
+    """:param binary: parameters that are a file's base64 alone."""
     boundary = token_hex(16)
     delimiter = f"--{boundary}\r\n".encode()
     end = f"--{boundary}--\r\n".encode()
@@ -52,17 +49,12 @@ def make_multipart_writer(
         pieces: list[bytes] = []
         for name, value in params.items():
             for part in _parts(name, value, name in binary):
-                _check_boundary(part, boundary)
+                if boundary.encode() in part.data:  # by somebody who was shown an earlier request
+                    raise fields_error(name, ["Holds what ends a part."])
                 pieces += (delimiter, part.encode())
         return b"".join((*pieces, end))
 
     return f"multipart/form-data; boundary={boundary}", write
-
-
-def _check_boundary(part: Part, boundary: str) -> None:
-    """Refuse a part of somebody who was shown an earlier request."""
-    if boundary.encode() in part.data:
-        raise fields_error(part.name, ["Holds what ends a part."])
 
 
 def _parts(name: str, value: object, is_file: bool) -> Iterator[Part]:

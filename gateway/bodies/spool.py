@@ -15,9 +15,7 @@ CHUNK_BYTES = 65536
 
 
 class Spool(RequestStream):
-    """All of an upload; to be closed, which removes the file.
-
-    The file has no name that others could open.
+    """All of an upload, in a file without a name, which ``close`` removes.
 
     :ivar sha256: of the body, in hex.
     :raises Unavailable: the disk does not take it.

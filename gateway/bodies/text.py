@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from gateway.errors import fields_error
 
-#: A vendor's name for a charset, lower case -> Python's. WHATWG's table, as far as replies may be
-#: in them: what says GB2312 is often GBK, and GB18030 holds both.
+#: A vendor's name for a charset, lower case -> Python's (WHATWG). What says GB2312 is often GBK;
+#: GB18030 holds both.
 CHARSETS: Mapping[str, str] = {
     **dict.fromkeys(("utf-8", "utf8", "us-ascii", "ascii"), "utf-8"),
     **dict.fromkeys(("gbk", "gb2312", "gb18030", "x-gbk", "cp936"), "gb18030"),
@@ -61,15 +61,20 @@ def decode_text(
     :param inside: what the body says of itself, such as an XML declaration.
     :raises ValueError: it is not in that charset, or nobody has heard of that charset.
     """
-    mark, codec = _codec(body, content_type, charset, inside)
+    mark, codec = _by_mark(body)
+    if not codec:
+        name = charset or _label(content_type) or inside or "utf-8"
+        try:
+            codec = CHARSETS[name.lower()]  # only listed ones: Python has odd and costly others
+        except KeyError:
+            raise ValueError(f"in a charset that is not known: {name[:40]}") from None
     return _decode(body[mark:], codec)
 
 
 def json_to_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
-    """Return JSON as UTF-8, which it nearly always is already: then untouched.
+    """Return JSON as UTF-8, untouched where it is.
 
-    A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is
-    a listed one.
+    A label counts if it is a listed one, and the bytes do not show that they are UTF-8 (RFC 8259).
 
     :param charset: what the catalog says, which counts more than the bytes.
     :raises ValueError: it is not in that charset.
@@ -116,28 +121,8 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _by_mark(body: bytes) -> tuple[int, str]:
-    """Return the length of its byte order mark, and Python's name for what that says.
-
-    Without one they are 0 and nothing.
-    """
+    """Return the length of its byte order mark, 0 of none, and Python's name for what that says."""
     for mark, codec in _MARKS:
         if body.startswith(mark):
             return len(mark), codec
     return 0, ""
-
-
-def _codec(
-    body: bytes, content_type: str, charset: str | None, inside: str | None
-) -> tuple[int, str]:
-    """Return the length of the mark, and Python's name for the charset.
-
-    Only listed ones: Python has odd and costly others.
-    """
-    mark, codec = _by_mark(body)
-    if codec:
-        return mark, codec
-    name = charset or _label(content_type) or inside or "utf-8"
-    try:
-        return 0, CHARSETS[name.lower()]
-    except KeyError:
-        raise ValueError(f"in a charset that is not known: {name[:40]}") from None

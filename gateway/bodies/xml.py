@@ -1,6 +1,4 @@
-"""XML both ways.
-
-An element's children are keys, ``@name`` are its attributes, ``#text`` its text beside either.
+"""XML both ways: children are keys, ``@name`` are attributes, ``#text`` the text beside either.
 
 The root's name stands in no key. Prefixes and namespaces are dropped when reading; no DTD, so no
 entities.

@@ -1,6 +1,4 @@
-"""Alipay: the answer stands under a name made of the method's, with ``code`` 10000.
-
-``sub_code`` says more.
+"""Alipay: the answer stands under a name made of the method's, with ``code`` and ``sub_code``.
 
 Source: opendocs.alipay.com/common/02km9f (codes that all methods have); a method's own page lists
 its ``sub_code``.

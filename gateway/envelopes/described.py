@@ -39,12 +39,11 @@ _FAILING = frozenset(
 class DescribedEnvelope:
     """``{code, ok, message, data, errors, messages, retry_after}``, as in docs/catalog.md.
 
-    ``code`` and ``message`` are one place or several, a place being a dotted path into the reply or
-    ``header:NAME``. All codes that are there must be among ``ok``; the first that is not says what
-    is wrong, and the first that ``errors`` names what kind of failure that is.
+    A place is a dotted path into the reply or ``header:NAME``. All codes that are there must be
+    among ``ok``; the first that is not says what is wrong, and the first that ``errors`` names what
+    kind of failure that is.
 
-    :cvar code_decides_5xx: a code says what a 5xx means, too; otherwise that means that the service
-        failed.
+    :cvar code_decides_5xx: a code says what a 5xx means, too: not always that the service failed.
     """
 
     code_decides_5xx = False
@@ -104,20 +103,18 @@ class DescribedEnvelope:
                 return code
         return good_code
 
-    def _all_codes(self, response: HttpResponse, reply: Any) -> list[str]:
-        codes = [self.code_text(lookup(response, reply, place)) for place in self._codes]
-        return [code for code in codes if code is not None]
-
     def code_text(self, code: object) -> str | None:
         """Return a code as the text it compares by; None where there is none."""
         return _code_text(code)
 
     def _kind(self, response: HttpResponse, reply: Any, message: str) -> type[GatewayError] | None:
         """Return what the first code that ``errors`` names means, else the message or status."""
-        for code in self._all_codes(response, reply):
-            kind = self._by_code.get(code)
-            if kind and code not in self._good:
-                return kind
+        for place in self._codes:
+            code = self.code_text(lookup(response, reply, place))
+            if code is not None and code not in self._good:
+                kind = self._by_code.get(code)
+                if kind:
+                    return kind
         return self._by_message.get(message) or self._by_code.get(f"HTTP {response.status}")
 
     def _error(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
@@ -193,10 +190,7 @@ def _pattern(key: str, flags: int) -> re.Pattern[str]:
 
 
 def _code_text(code: object) -> str | None:
-    """Return a code as the text it compares by: ``0`` and ``"0"`` are the same.
-
-    Absent, null and empty are None.
-    """
+    """Return a code as the text it compares by, ``0`` as ``"0"``; None where there is none."""
     if code is MISSING or code is None or code == "":
         return None
     if isinstance(code, dict | list):

@@ -8,10 +8,9 @@ from gateway.envelopes.described import DescribedEnvelope
 
 
 class SoapEnvelope(DescribedEnvelope):
-    """A description whose codes are XML names, and count whatever the HTTP status.
+    """A description whose codes are XML names, of any prefix, and count whatever the HTTP status.
 
-    A fault comes with HTTP 500 even where the caller is to blame (SOAP 1.1, 6.2). The prefix of a
-    fault's code is the sender's choice and says nothing.
+    A fault comes with HTTP 500 even where the caller is to blame (SOAP 1.1, 6.2).
     """
 
     code_decides_5xx = True

@@ -84,10 +84,7 @@ from gateway.errors.downstream import VendorUnreachable as VendorUnreachable
 
 
 def is_failure(error: GatewayError) -> bool:
-    """Return whether the service failed, or we did, so that a fallback may answer instead.
-
-    What the caller did wrong is no failure, nor is the service's "no".
-    """
+    """Return whether a fallback may answer: not to a caller's mistake or a service's "no"."""
     failed = isinstance(error, CallRefused | CredentialError | DeadlineExceeded | DownstreamError)
     return failed and not isinstance(error, Rejected)
 

@@ -25,7 +25,6 @@ CARRIED = (
     "limit",
 )
 
-
 MAX_NAME_CHARACTERS = 64
 MAX_CANDIDATES = 1000  # comparing more would keep others waiting for more than some ms
 
@@ -263,10 +262,7 @@ class CredentialExpired(CredentialError):
 
 
 class CredentialUnavailable(CredentialError):
-    """The token endpoint failed, or is busy; the call was not sent, and any may be tried again.
-
-    :ivar status: its HTTP status.
-    """
+    """The token endpoint failed with this HTTP status, or is busy; the call was not sent."""
 
     retryable = True
     message = (
