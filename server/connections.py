@@ -64,7 +64,7 @@ class CallerConnection:
         self._ending: type[BaseException] | None = None
         self._buffer = b""
         self._phase = IDLE
-        self._is_caller_known = False
+        self._is_authenticated = False
         self._received = 0
         self.expects_continue = False
         self.ended = False
@@ -76,7 +76,7 @@ class CallerConnection:
         :raises CallerError: it is none, or too large, or did not come in time.
         """
         self._phase = IDLE
-        self._is_caller_known = False
+        self._is_authenticated = False
         self.expects_continue = False
         has_answered = bool(self.head)
         self.head = b""
@@ -86,7 +86,9 @@ class CallerConnection:
         while (end := head.find(b"\r\n\r\n")) < 0:
             if head:
                 request_head.check_beginning(head)
-                self._await_head()
+                if self._phase == IDLE:
+                    self._phase = HEAD
+                    self.deadline = time.monotonic() + HEAD_SECONDS
             piece = self.receive()
             if not piece:
                 return None
@@ -95,24 +97,16 @@ class CallerConnection:
         self.head = head[:end]
         return self.head
 
-    def _await_head(self) -> None:
-        """Wait for the rest of a head that has begun."""
-        if self._phase == IDLE:
-            self._phase = HEAD
-            self.deadline = time.monotonic() + HEAD_SECONDS
-
     def await_body(self, *, expects_continue: bool) -> None:
-        """
-        :param expects_continue: the caller waits for a 100 before it sends any.
-        """
+        """:param expects_continue: the caller waits for a 100 before it sends any."""
         self._phase = BODY
         self._began = 0.0
         self._received = 0
         self.expects_continue = expects_continue
 
-    def mark_caller_known(self) -> None:
+    def mark_authenticated(self) -> None:
         """Limit the time of the body from now on by silence alone."""
-        self._is_caller_known = True
+        self._is_authenticated = True
 
     def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
         """Return so many bytes, fewer only at the end; without a size what comes next.
@@ -201,10 +195,7 @@ class CallerConnection:
         if self._phase == LINGERING:
             self.deadline = min(self._linger_until, now + LINGER_SILENCE_SECONDS)
             return self._connections.senders
-        return self._prepare_body(now)
-
-    def _prepare_body(self, now: float) -> dict[CallerConnection, None]:
-        if self._is_caller_known:
+        if self._is_authenticated:
             self.deadline = now + SILENCE_SECONDS
             return self._connections.uploads
         self._began = self._began or now
@@ -236,9 +227,6 @@ class CallerConnection:
             return bool(self.sock._sock.recv(1, socket.MSG_PEEK))  # gevent's own would wait
         except OSError:
             return False
-
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.since < FRESH_SECONDS
 
     def linger(self) -> None:
         """Read and discard what still comes: after the close it would reset the answer on its way.
@@ -304,5 +292,7 @@ class CallerConnections:
         self.evicted += len(chosen)
 
     def end_idle(self) -> None:
-        for connection in [connection for connection in self.idle if not connection.is_fresh()]:
-            connection.end()
+        now = time.monotonic()
+        for connection in list(self.idle):
+            if now - connection.since >= FRESH_SECONDS:
+                connection.end()

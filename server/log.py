@@ -14,14 +14,12 @@ from api.logs import current_log
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = current_log()
-        write = {
-            logging.ERROR: log.error,
-            logging.CRITICAL: log.error,
-            logging.WARNING: log.warning,
-        }
-        write.get(record.levelno, log.info)(
-            "server", message=record.getMessage(), exc_info=record.exc_info
-        )
+        write = log.info
+        if record.levelno >= logging.ERROR:
+            write = log.error
+        elif record.levelno >= logging.WARNING:
+            write = log.warning
+        write("server", message=record.getMessage(), exc_info=record.exc_info)
 
 
 class Logger(GunicornLogger):

@@ -8,6 +8,7 @@ Example::
 
 from __future__ import annotations
 
+import gc
 import itertools
 import shutil
 import signal
@@ -96,11 +97,14 @@ class Master:
         worker.slot = next(slot for slot in itertools.count() if slot not in slots)
 
     def post_fork(self, server: Any, worker: Any) -> None:
-        process.freeze_inherited()
+        # A worker's collector would copy the pages of what the master made by looking at it. The
+        # master's own looks on: what a reload leaves behind is collected there.
+        gc.freeze()
         share(self._metrics_folder, worker.slot, self._log.warning)
 
     def post_worker_init(self, worker: Any) -> None:
-        process.freeze_memory()
+        gc.collect()
+        gc.freeze()  # what was made at start: the collector would look at it for every call
         state = AppState.of(worker.wsgi)
         end_of_turn = gevent.get_hub().loop.run_callback
         state.log.bundle(end_of_turn, get_original("_thread", "get_ident"))

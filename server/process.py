@@ -31,20 +31,6 @@ def tune_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
-def freeze_inherited() -> None:
-    """Take what the master made from a worker's collector, whose look at it would copy its pages.
-
-    The master's own stays as it was: what a reload leaves behind is collected there.
-    """
-    gc.freeze()
-
-
-def freeze_memory() -> None:
-    """Take what was made at start from the collector, which would look at it for every call."""
-    gc.collect()
-    gc.freeze()
-
-
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of file descriptors to the hard one; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

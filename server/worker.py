@@ -139,7 +139,7 @@ class Worker(GeventWorker):
         connection = CallerConnection(client, self.connections)
         self.connections.make_room(full=self._full())
         environ = self._environ(address, client, peer)
-        environ["postern.caller_is_known"] = connection.mark_caller_known
+        environ["postern.caller_is_known"] = connection.mark_authenticated
         trusted = self._is_trusted(peer)
         try:
             while self._answer_next(connection, environ, trusted):

@@ -3,7 +3,7 @@
 What a caller waits for ends with its deadline. The request that a refresh token goes out in does
 not: it has a time of its own, and its answer is stored whoever has left::
 
-    account = ConnectedAccount(service, signer, runtime)
+    account = ConnectedAccount(service, signer, runtime, wire_log)
     token = account.token(call, note)
 """
 
@@ -16,8 +16,6 @@ from functools import partial
 
 from gateway.catalog.model import Service, Timeout
 from gateway.errors import CallRefused, ConnectFailed, CredentialError, GatewayError, Unavailable
-from gateway.http.channel import Channel
-from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
 from gateway.messages import Call
 from gateway.runtime import Runtime
@@ -51,15 +49,14 @@ class ConnectedAccount:
     """
 
     def __init__(
-        self,
-        service: Service,
-        signer: Signer,
-        runtime: Runtime,
-        wire_log: WireLog | None = None,
+        self, service: Service, signer: Signer, runtime: Runtime, wire_log: WireLog | None
     ) -> None:
         self._signer = signer
         self._runtime = runtime
-        self._send: SendFor = partial(_send, runtime.client.channel(service))
+        channel = runtime.client.channel(service)
+        self._send: SendFor = lambda request, call: channel.send(
+            request, TOKEN_TIMEOUT, call.deadline
+        )
         if wire_log:
             self._send = wire_log.wrap(self._send, fetches_token=True)
         self._service = service.name
@@ -158,10 +155,6 @@ class ConnectedAccount:
                 self._runtime.log.info("connection", service=self._service, stored=True)
                 return
         self._runtime.log.error("connection", service=self._service, stored="given up")
-
-
-def _send(channel: Channel, request: HttpRequest, call: Call) -> HttpResponse:
-    return channel.send(request, TOKEN_TIMEOUT, call.deadline)
 
 
 def key_of_service(service: Service) -> ConnectionKey:

@@ -54,12 +54,9 @@ class _InterruptiblePool(ConnectionPool):
 
 
 def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_TLS) -> Channel:
-    """Return a channel beside all services, for answers that take their time.
+    """Return a channel for answers that take their time; ``close`` does not wait for them.
 
-    ``close`` does not wait for them.
-
-    Its URL is the operator's own setting and may be in a private network; it is reached without a
-    proxy.
+    Its URL is an operator's setting: it may be in a private network, and no proxy leads there.
 
     :param max_response: bytes of one answer.
     """
@@ -122,7 +119,14 @@ class Client:
         )
 
     def _make_pool(self, service: Service, origin: str) -> ConnectionPool:
-        connector = self._connector(service, origin)
+        connector = Connector(
+            origin,
+            self._certificates.context(service.tls).get,
+            self._clock,
+            self._resolver,
+            allow_private=service.allow_private,
+            proxy=self._proxy(service, origin),
+        )
         size = service.concurrency or DEFAULT_POOL_SIZE
         return ConnectionPool(origin, connector, service.max_response, size, self._clock)
 
@@ -150,16 +154,6 @@ class Client:
         self._certificates.retain({service.tls for service in services})
         if self._directory:
             self._directory.retain({url for service in services for url in service.base_urls})
-
-    def _connector(self, service: Service, origin: str) -> Connector:
-        return Connector(
-            origin,
-            self._certificates.context(service.tls).get,
-            self._clock,
-            self._resolver,
-            allow_private=service.allow_private,
-            proxy=self._proxy(service, origin),
-        )
 
     def _proxy(self, service: Service, origin: str) -> Proxy | None:
         """Return the service's own proxy, or everybody's unless the origin's host needs none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from gateway.bodies import make_reader
 from gateway.catalog.model import Method
@@ -30,11 +29,7 @@ MAX_FAILURE_BYTES = 1024 * 1024
 
 def proxy_exchange(method: Method, runtime: Runtime) -> Handler:
     """Return the innermost handler of a service's proxied requests."""
-    return main_or_backup(method, partial(_proxy_at, runtime))
-
-
-def _proxy_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
-    return _ProxyExchange(method, runtime, urls).handle
+    return main_or_backup(method, lambda method, urls: _ProxyExchange(method, runtime, urls).handle)
 
 
 class _ProxyExchange:

@@ -11,12 +11,14 @@ from gateway.envelopes import make_envelope
 from gateway.exchange.answer_check import make_answer_check
 from gateway.exchange.base_urls import main_or_backup
 from gateway.exchange.extras import make_extras_reader
+from gateway.http.credential_mask import CredentialMask
 from gateway.http.headers import join_lines
 from gateway.http.request_builder import RequestBuilder
+from gateway.masking import Secret
 from gateway.messages import NO_EXTRAS, Call, Result
 from gateway.passthrough.sender import NO_REQUEST, StreamSender, is_json
 from gateway.runtime import Handler, Runtime
-from gateway.streams import ResponseStream
+from gateway.streams import Pairs, ResponseStream
 
 FORWARDED_HEADERS = frozenset({
     "content-type", "content-length", "content-encoding", "content-range", "content-disposition",
@@ -59,11 +61,7 @@ def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handl
         extras = NO_EXTRAS
         if read_stream_extras:
             extras = read_stream_extras(join_lines(response.headers), token)
-        passed = tuple(
-            (name, credentials.mask_text(value, token))
-            for name, value in response.headers
-            if name.lower() in FORWARDED_HEADERS
-        )
+        passed = _forwarded(response.headers, credentials, token)
         if has_codes and is_json(response.headers):
             whole = response.read_whole(method.service.max_response)
             sender.unwrap(whole, envelope, reader, token)
@@ -73,6 +71,14 @@ def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handl
         return Result(ResponseStream(response.status, passed, read, response.close), extras)
 
     return handle
+
+
+def _forwarded(headers: Pairs, credentials: CredentialMask, token: Secret) -> Pairs:
+    return tuple(
+        (name, credentials.mask_text(value, token))
+        for name, value in headers
+        if name.lower() in FORWARDED_HEADERS
+    )
 
 
 def _may_stream(method: Method, status: int) -> bool:

@@ -1,7 +1,4 @@
-"""TLS contexts from files, made anew when the files have changed.
-
-So a renewed certificate needs no restart.
-"""
+"""TLS contexts from files, made anew when these have changed: no restart for a new certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connected socket, on which every step ends at an instant.
+"""A connected socket.
 
 sent = connection.send(b"GET / HTTP/1.1\\r\\n\\r\\n", until)
 data = connection.receive(until)
@@ -16,9 +16,7 @@ from typing import Any, cast
 from greenlet import getcurrent
 
 from gateway.clock import Clock
-from gateway.errors import (
-    CallerGone,
-)
+from gateway.errors import CallerGone
 from gateway.http.connect.happy_eyeballs import remaining_seconds
 from gateway.streams import CallerWatch
 

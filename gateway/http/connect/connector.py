@@ -1,10 +1,7 @@
 """Connect to one origin: look the name up, check its addresses, and connect to just those.
 
 Nothing looks the name up again between check and connection, so that a resolver cannot change its
-mind (DNS rebinding)::
-
-    connector = Connector(origin, certificates.context, clock, resolver, allow_private=False)
-    connection = connector.connect(timeout=5.0)
+mind (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -125,7 +122,6 @@ class Connector:
             ) from error
 
     def _prepare(self, sock: socket.socket, until: float) -> Connection:
-        """Return a connection on which requests may be sent."""
         connection = Connection(sock, self._clock)
         if self._tls is None:
             return connection

@@ -147,10 +147,7 @@ def _failure(error: Exception) -> _Outcome:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address that a text is, if it needs no look-up.
-
-    An address with a scope such as ``%eth0`` needs one.
-    """
+    """Return the address that a text is; None for a name, and for one with a scope (``%eth0``)."""
     try:
         address = ip_address(host)
     except ValueError:

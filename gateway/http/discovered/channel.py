@@ -10,7 +10,7 @@ from gateway.catalog.model import Timeout
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.http.channel import Channel, ConnectionPool, origin_of
-from gateway.http.discovered.instances import Instance, Instances
+from gateway.http.discovered.instances import Instances
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.http_messages import HttpRequest, HttpResponse
 
@@ -65,16 +65,13 @@ class DiscoveredChannel(Channel):
         try:
             response = super().open(request, timeouts)
         except BaseException as error:
-            self._give_up(instance, error)
+            self.instances.end(instance)
+            if isinstance(error, GatewayError):
+                self.instances.judge(instance, error)
             raise
         self.instances.judge(instance, None, response.status)
         response.on_end = partial(self.instances.end, instance)
         return response
-
-    def _give_up(self, instance: Instance, error: BaseException) -> None:
-        self.instances.end(instance)
-        if isinstance(error, GatewayError):
-            self.instances.judge(instance, error)
 
     def _at_instance(self, request: HttpRequest) -> HttpRequest:
         if request.base_url != self._base_url:

@@ -25,8 +25,8 @@ from gateway.errors import (
 
 FIRST_LIST_SECONDS = 3.0  # that a call waits for the registry's first answer
 MAX_FAILURES = 3  # in a row, of calls that were sent
-LEFT_OUT_SECONDS = 5.0  # at first, and doubled each time that it fails again
-MAX_LEFT_OUT_SECONDS = 60.0
+EXCLUSION_SECONDS = 5.0  # at first, and doubled each time that it fails again
+MAX_EXCLUSION_SECONDS = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -35,16 +35,15 @@ class Instance:
 
     :ivar calls: in flight.
     :ivar failures: in a row.
-    :ivar absences: how often in a row it was left out.
-    :ivar left_out_until: an instant.
+    :ivar exclusions: how often in a row it was left out, the last time until ``excluded_until``.
     :ivar turn: when it was picked last, by a count of all picks.
     """
 
     url: str
     calls: int = 0
     failures: int = 0
-    absences: int = 0
-    left_out_until: float = 0.0
+    exclusions: int = 0
+    excluded_until: float = 0.0
     turn: int = 0
 
 
@@ -98,11 +97,11 @@ class Instances:
         instances = list(self._by_url.values())
         if not instances:
             raise NoInstance
-        usable = [instance for instance in instances if instance.left_out_until <= now]
+        usable = [instance for instance in instances if instance.excluded_until <= now]
         if usable:
             instance = min(usable, key=attrgetter("calls", "turn"))
         else:
-            instance = min(instances, key=attrgetter("left_out_until"))
+            instance = min(instances, key=attrgetter("excluded_until"))
         instance.turn = next(self._turns)
         return instance.url
 
@@ -123,32 +122,32 @@ class Instances:
         """Leave an instance out that cannot be reached, or fails one call after another."""
         if error is None and status < 500:
             instance.failures = 0
-            instance.absences = 0
+            instance.exclusions = 0
             return
         if isinstance(error, ConnectFailed):
             if not isinstance(error, AddressRefused | ProxyFailed):
-                self._leave_out(instance)
+                self._exclude(instance)
             return
         if error is not None and not isinstance(error, OutcomeUnknown):
             return
         instance.failures += 1
         if instance.failures >= MAX_FAILURES:
-            self._leave_out(instance)
+            self._exclude(instance)
 
     def count(self) -> InstanceCount:
         now = self._now()
         instances = list(self._by_url.values())
-        excluded_count = sum(instance.left_out_until > now for instance in instances)
+        excluded_count = sum(instance.excluded_until > now for instance in instances)
         return InstanceCount(len(instances) - excluded_count, excluded_count)
 
-    def _leave_out(self, instance: Instance) -> None:
+    def _exclude(self, instance: Instance) -> None:
         now = self._now()
-        if instance.left_out_until > now:
+        if instance.excluded_until > now:
             return  # of calls that failed side by side the first counts
-        seconds = min(LEFT_OUT_SECONDS * 2**instance.absences, MAX_LEFT_OUT_SECONDS)
-        instance.absences = min(instance.absences + 1, 10)
+        seconds = min(EXCLUSION_SECONDS * 2**instance.exclusions, MAX_EXCLUSION_SECONDS)
+        instance.exclusions = min(instance.exclusions + 1, 10)
         instance.failures = 0
-        instance.left_out_until = now + seconds
+        instance.excluded_until = now + seconds
 
 
 class Directory(Protocol):

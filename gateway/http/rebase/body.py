@@ -27,10 +27,7 @@ _HEADERS_OF_BYTES = frozenset(
 
 
 class BodyRebaser:
-    """Finds a service's base URLs in JSON.
-
-    :param urls: its base URLs.
-    """
+    """Finds a service's base URLs in JSON."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         prefixes = {prefix for url in urls for prefix in _spellings(url)}
@@ -123,9 +120,8 @@ class BodyRebase:
 
     def _safe_end(self, data: bytes) -> int:
         """Return where the bytes begin that the next piece may make a base URL of, or the end."""
-        end = len(data) - data.endswith(
-            b"\\"
-        )  # or a quote that follows would seem to begin a string
+        # Behind a last backslash, a quote that follows would seem to begin a string.
+        end = len(data) - data.endswith(b"\\")
         quote = data.rfind(b'"')
         if quote == -1 or len(data) - quote > self._rebaser.max_bytes:
             return end

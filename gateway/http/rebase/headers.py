@@ -19,10 +19,7 @@ Origin = tuple[str, str, int | None]
 
 
 class Rebaser:
-    """Rewrites a service's addresses into what they are at the gate.
-
-    :param urls: its base URLs.
-    """
+    """Rewrites a service's addresses, which are below its base URLs, into those at the gate."""
 
     def __init__(self, urls: Iterable[str]) -> None:
         bases = [(_origin(*urlsplit(url)[:2]), urlsplit(url).path) for url in urls]

@@ -1,7 +1,5 @@
 """Reading one HTTP/1.1 answer as it arrives, within limits.
 
-First comes its head, then its body as the head says.
-
 Nothing in this module refers to what refers to it, so that a body is freed with its last use and
 waits for no garbage collection.
 """
@@ -189,10 +187,7 @@ class ResponseParser:
 
 
 class StreamingResponseParser(ResponseParser):
-    """One answer whose body is taken while it comes, however long it is.
-
-    Its headers stay as they came.
-    """
+    """One answer whose body is taken while it comes, however long it is."""
 
     def __init__(self, no_body: bool) -> None:
         super().__init__(no_body, sys.maxsize)

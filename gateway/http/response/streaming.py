@@ -76,10 +76,9 @@ class StreamingResponse:
         return tuple(self._parser.pairs)
 
     def begin(self, rest: memoryview, upload: RequestStream | None) -> None:
-        """Send what is left of the request, and wait for the answer to begin.
+        """Send what is left of the request, and read up to the body's first byte, or its end.
 
-        That is its head, and the first byte of its body, or the body's end. An upload stops where
-        the service answers without waiting for its end, or hangs up.
+        An upload stops where the service answers without waiting for its end, or hangs up.
 
         :param rest: of the head, or of a body that is sent in one piece.
         """

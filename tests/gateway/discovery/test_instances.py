@@ -12,7 +12,7 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.discovery import registries
 from gateway.errors import AddressRefused, Failed, NoInstance
-from gateway.http.discovered.instances import LEFT_OUT_SECONDS, MAX_FAILURES, Instances
+from gateway.http.discovered.instances import EXCLUSION_SECONDS, MAX_FAILURES, Instances
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from sandbox.vendors.registries.consul import Consul
@@ -276,7 +276,7 @@ def test_one_that_fails_call_after_call_is_left_out_for_longer_each_time_until_i
     instances = make_instances(clock, "http://a", "http://b")
     bad = instances.begin("http://a")
     assert bad
-    for seconds in (LEFT_OUT_SECONDS, 2 * LEFT_OUT_SECONDS):
+    for seconds in (EXCLUSION_SECONDS, 2 * EXCLUSION_SECONDS):
         for _ in range(MAX_FAILURES):
             assert instances.count() == (2, 0)
             instances.judge(bad, None, 503)
@@ -287,7 +287,7 @@ def test_one_that_fails_call_after_call_is_left_out_for_longer_each_time_until_i
     instances.judge(bad, None, 200)
     for _ in range(MAX_FAILURES):
         instances.judge(bad, None, 500)
-    clock.advance(LEFT_OUT_SECONDS + 0.1)
+    clock.advance(EXCLUSION_SECONDS + 0.1)
     assert instances.count() == (2, 0)
 
 
