@@ -48,12 +48,13 @@ class Blueprint(SmorestBlueprint):
         schema = _instance(schema)
         document = super().arguments(schema, location=location, **options)
         load = compile_schema(schema)
+        names = list(schema.load_fields)
         read = {"json": read_json, "query": read_query}[location]
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(document(view))
             def run(*args: Any, **kwargs: Any) -> Any:
-                return view(*args, _load(load, read()), **kwargs)
+                return view(*args, _load(load, names, read()), **kwargs)
 
             return run
 
@@ -102,11 +103,11 @@ def read_query() -> dict[str, str]:
     return {name: values[0] for name, values in parameters.items()}
 
 
-def _load(load: Load, values: Any) -> Any:
+def _load(load: Load, names: list[str], values: Any) -> Any:
     try:
         return load(values)
     except ValidationError as error:
-        raise InvalidParams(fields=error.messages_dict) from error
+        raise InvalidParams.among(error.messages_dict, names) from error
 
 
 @cache  # one class a schema, or the OpenAPI file would number them

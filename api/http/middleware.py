@@ -7,6 +7,8 @@ from contextvars import copy_context
 from flask import Flask, Response
 from flask_compress import Compress
 from flask_compress.flask_compress import _choose_algorithm, _compress_data
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.http.bodies.streams import StreamResponse
@@ -44,19 +46,30 @@ class Compression(Compress):
     def after_request(self, response: Response | None) -> Response:
         if isinstance(response, StreamResponse):
             return response
+        environ = current_context().request.environ
+        accept_encoding = environ.get("HTTP_ACCEPT_ENCODING", "")
+        if "=" in accept_encoding:
+            accept_encoding = self._without_refused(accept_encoding)
+            environ["HTTP_ACCEPT_ENCODING"] = accept_encoding
         if isinstance(response, JsonResponse):
             size = len(response.response[0])
-            environ = current_context().request.environ
             if size < MIN_COMPRESSED_BYTES:
                 response.headers._list.append(("Vary", "Accept-Encoding"))
                 return response
             if size < MIN_THREAD_BYTES and _CONDITIONS.isdisjoint(environ):
-                return self._compress_json(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
+                return self._compress_json(response, accept_encoding)
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
         if response and (response.calculate_content_length() or 0) >= MIN_THREAD_BYTES:
             return run_in_thread(copy_context().run, super().after_request, response)
         return super().after_request(response)
+
+    def _without_refused(self, accept_encoding: str) -> str:
+        """Return a header without codings of ``q=0``, which Flask-Compress takes for accepted."""
+        accepted = parse_accept_header(accept_encoding, Accept)
+        codings = (*self.enabled_algorithms, "identity")
+        qualities = {name: accepted.quality(name) for name in codings}
+        return ",".join(f"{name};q={quality}" for name, quality in qualities.items() if quality)
 
     def _compress_json(self, response: JsonResponse, accept_encoding: str) -> JsonResponse:
         headers = response.headers._list

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Self
 
@@ -145,6 +145,16 @@ class InvalidParams(CallerError):
     code = -3003
     type = "validation_error"
     message = "Some fields are missing or wrong; see error.fields."
+
+    @classmethod
+    def among(cls, fields: Fields, names: Sequence[str]) -> Self:
+        """Return the failure with the nearest of the names that there are to an unknown field."""
+        error = cls(fields=fields)
+        known = set(names)
+        unknown = (field for field in fields if known.isdisjoint({field, field.partition(".")[0]}))
+        similar = (nearest(field, names) for field in unknown)
+        error.did_you_mean = next(filter(None, similar), None)
+        return error
 
 
 class Conflict(CallerError):

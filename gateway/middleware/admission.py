@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from gateway.bodies import load_json
 from gateway.catalog.model import Method
-from gateway.errors import Forbidden, InvalidParams, fields_error, nearest
+from gateway.errors import Forbidden, InvalidParams, fields_error
 from gateway.messages import Call, Caller, Result
 from gateway.middleware.limits import caller_limit
 from gateway.runtime import Handler, Runtime
@@ -56,23 +56,9 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
         else:
             params = method.load_json_params(call.params)
     except ValidationError as error:
-        raise _invalid_params(method, error.messages_dict) from error
+        names = [param.name for param in method.params]
+        raise InvalidParams.among(error.messages_dict, names) from error
     return call.copy_with(params, call.deadline)
-
-
-def _invalid_params(method: Method, fields: dict[str, Any]) -> InvalidParams:
-    refusal = InvalidParams(fields=fields)
-    refusal.did_you_mean = _similar_param(method, fields)
-    return refusal
-
-
-def _similar_param(method: Method, fields: Mapping[str, object]) -> str | None:
-    """Return the parameter's name that is nearest to the first of the unknown ones."""
-    names = [param.name for param in method.params]
-    for field in fields:
-        if field not in names and (similar := nearest(field, names)):
-            return similar
-    return None
 
 
 def authorize(method: Method, caller: Caller) -> None:

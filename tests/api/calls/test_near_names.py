@@ -28,6 +28,29 @@ def test_a_name_that_does_not_exist_is_answered_with_a_near_one_in_every_form_of
     assert answer.json["error"]["did_you_mean"] == near
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "body", "near"),
+    [
+        ("get", "/products?limt=5", None, "limit"),
+        ("get", "/data?sortt=key", None, "sort"),
+        ("post", "/products", {"nmae": "Tea", "price": "1"}, "name"),
+        ("post", "/data", {"key": "k", "value": 1, "colour": 2}, None),
+    ],
+)
+def test_an_argument_of_our_own_resources_that_does_not_exist_is_answered_with_a_near_one(
+    client, tokens, verb: str, path: str, body: Any, near: str | None
+) -> None:
+    answer = getattr(client, verb)(f"/api/v1{path}", json=body, headers=tokens["user"])
+    assert answer.json["error"].get("did_you_mean") == near
+
+
+def test_a_field_inside_another_is_not_taken_for_that(client, tokens) -> None:
+    order = {"items": [{"product_id": 1, "quantity": 1, "x": 1}]}
+    answer = client.post("/api/v1/users/1/orders", json=order, headers=tokens["admin"])
+    assert answer.json["error"]["fields"] == {"items.0.x": ["Unknown field."]}
+    assert "did_you_mean" not in answer.json["error"]
+
+
 def test_a_path_that_is_not_proxied_is_answered_with_where_those_stand_that_are(
     client, tokens
 ) -> None:

@@ -63,6 +63,25 @@ def test_a_long_answer_is_compressed_as_the_caller_accepts(client, coding: str) 
     assert "Accept-Encoding" in answer.headers["Vary"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/services", "/console/app.js"])
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip;q=0", None),
+        ("gzip; q=0.0, identity", None),
+        ("*;q=0", None),
+        ("br;q=0, zstd; q=0, *", "gzip"),
+        ("gzip; q=0.2, br;q=0.9", "br"),
+    ],
+)
+def test_a_coding_that_the_caller_refuses_is_not_sent(
+    client, tokens, path: str, accepted: str, coding: str | None
+) -> None:
+    answer = client.get(path, headers={**tokens["user"], "Accept-Encoding": accepted})
+
+    assert answer.headers.get("Content-Encoding") == coding
+
+
 @pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.example.com"])
 @pytest.mark.parametrize(
     ("path", "status"),
