@@ -52,10 +52,7 @@ class RequestStream:
         return self._chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield each chunk once the next has come in well.
-
-        So the last chunk of a body that turns out wrong never passes.
-        """
+        """Yield each chunk once the next has come: the last of a wrong body never passes."""
         self.started = True
         previous = b""
         for chunk in self.pieces():

@@ -262,10 +262,10 @@ class CallerConnections:
         self._looked_at = time.monotonic()
 
     def end_overdue(self) -> None:
-        """End those that were overdue at the last look.
+        """End those that were overdue at the last look, too.
 
-        One look is not enough: after a standstill of the process (a suspended machine) timers may
-        come before what the callers have sent meanwhile.
+        After a standstill of the process (a suspended machine) timers may come before what the
+        callers have sent meanwhile.
         """
         overdue = [
             connection

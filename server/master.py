@@ -1,10 +1,4 @@
-"""gunicorn's master: its checks before the first worker, and its part as workers come and go.
-
-Example::
-
-    master = Master.load()
-    on_starting = master.on_starting  # and so on, in gunicorn.conf.py
-"""
+"""gunicorn's master: its checks before the first worker, and its part as workers come and go."""
 
 from __future__ import annotations
 

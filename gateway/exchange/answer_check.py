@@ -1,8 +1,4 @@
-"""Whether an answer has the shape that its method declares, where it says ``check_returns``.
-
-check = make_answer_check(method, runtime)
-check(data, call)
-"""
+"""Whether an answer has the shape that its method declares, where it says ``check_returns``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which base URL an attempt goes to: one of the service's, its backup's, a host of the call's own.
-
-handle = main_or_backup(method, partial(_exchange_at, runtime))
-"""
+"""Which base URL an attempt goes to: the service's, its backup's, a host of the call's own."""
 
 from __future__ import annotations
 

@@ -1,10 +1,7 @@
 """Tokens of a service whose account is connected (``gateway.signers.tokens.connection_store``).
 
 What a caller waits for ends with its deadline. The request that a refresh token goes out in does
-not: it has a time of its own, and its answer is stored whoever has left::
-
-    account = ConnectedAccount(service, signer, runtime, wire_log)
-    token = account.token(call, note)
+not: it has a time of its own, and its answer is stored whoever has left.
 """
 
 from __future__ import annotations

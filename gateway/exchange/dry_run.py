@@ -1,8 +1,4 @@
-"""The requests that a call would send, with stars for secrets.
-
-request = dry_run(method, call, runtime)
-print(request.verb, request.target)
-"""
+"""The requests that a call would send, with stars for secrets."""
 
 from __future__ import annotations
 

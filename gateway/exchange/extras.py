@@ -1,8 +1,5 @@
 """What a method's callers get of an answer beside its data.
 
-    read_extras = make_extras_reader(method, credentials)
-    extras = read_extras(response.headers, token)
-
 ``response_headers`` says which headers. ``Extras`` travels with the data: through cache, single
 flight and idempotency, into a response's headers and a batch part's envelope.
 """

@@ -1,8 +1,4 @@
-"""Signs a method's requests and sends them; a token is fetched where there is none.
-
-sender = Sender(method, runtime, service.base_urls)
-response = sender.send(sender.signer.sign(request, sender.token(call)), call)
-"""
+"""Signs a method's requests and sends them; a token is fetched where there is none."""
 
 from __future__ import annotations
 

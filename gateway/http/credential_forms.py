@@ -1,7 +1,4 @@
-"""The forms in which a credential may stand in an answer, and stars in their place.
-
-CredentialForms({"s3cret-key"}).mask_text("key=s3cret-key")  # "key=****"
-"""
+"""The forms in which a credential may stand in an answer, and stars in their place."""
 
 from __future__ import annotations
 
@@ -51,10 +48,7 @@ class CredentialForms:
         self.needles = (*self.plain_needles, *_needles(cores))
 
     def may_be_in(self, body: bytes, escape_mark: bytes) -> bool:
-        """Return whether the body is worth reading closely.
-
-        It has a needle or an escape, or is UTF-16 or UTF-32.
-        """
+        """Return whether the body has a needle or an escape, or is UTF-16 or UTF-32."""
         for needle in self.needles:
             if needle in body:
                 return True
@@ -73,9 +67,7 @@ class CredentialForms:
         return body
 
     def mask_data(self, data: Any, pause: Callable[[], None]) -> Any:
-        """Mask JSON values at any depth, keys too.
-
-        There is no recursion, since an answer may be nested deeply.
+        """Mask JSON values, keys too; without recursion, since an answer may be nested deeply.
 
         :param pause: called at each list or object.
         """
@@ -105,10 +97,7 @@ class CredentialForms:
 
 
 class StreamMask:
-    """Masks plain forms in the pieces of a body.
-
-    Base64 would cost as much again as passing them on.
-    """
+    """Masks plain forms in a body's pieces; Base64 would cost as much again as passing them on."""
 
     def __init__(self, forms: CredentialForms, read: Callable[[], bytes]) -> None:
         self._read = read

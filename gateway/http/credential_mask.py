@@ -96,8 +96,7 @@ class CredentialMask:
     def mask_stream(self, read: Callable[[], bytes], token: Secret = _NONE) -> Callable[[], bytes]:
         """Return what reads the next piece of a body; in all as long as what ``read`` returns.
 
-        A piece's last bytes wait for the next piece only while they may be a credential's first
-        ones.
+        A piece's last bytes wait for the next only while they may begin a credential.
         """
         forms = self._forms(token)
         return StreamMask(forms, read).read if forms.needles else read

@@ -1,7 +1,4 @@
-"""Headers of proxied messages: those meant for the next hop go no further.
-
-headers = strip_hop_by_hop(response.headers)
-"""
+"""Headers of proxied messages: those meant for the next hop go no further."""
 
 from __future__ import annotations
 

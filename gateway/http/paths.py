@@ -15,10 +15,7 @@ _DOT_SEGMENT = re.compile(r"(?:\A|[/\\])\.\.?(?:;[^/\\]*)?(?:[/\\]|\Z)")
 
 
 def has_dot_segments(path: str) -> bool:
-    """Return whether a path has a ``.`` or ``..`` in it.
-
-    That is so however often it is quoted, and whatever counts as a slash.
-    """
+    """Return whether a path has a dot segment, however often quoted, with any kind of slash."""
     while "%" in path and (plain := unquote(path)) != path:
         path = plain
     return _DOT_SEGMENT.search(path) is not None

@@ -1,9 +1,6 @@
 """From a call's parameters to the unsigned request.
 
-All that a method's declaration fixes is worked out at load::
-
-    builder = RequestBuilder(method, channel.rotation(method.service.base_urls), clock)
-    request = builder.build(call)
+All that a method's declaration fixes is worked out at load.
 """
 
 from __future__ import annotations

@@ -118,10 +118,7 @@ def _answer(
 def _failure(
     response: StreamingResponse, body: bytes, envelope: Envelope | None
 ) -> GatewayError | None:
-    """Return what a proxied answer says of the service or of our token.
-
-    It is None where the answer is the caller's to read.
-    """
+    """Return what an answer says of the service or our token; None if the caller may read it."""
     headers = {name.lower(): value for name, value in response.headers}
     answer = HttpResponse(response.status, headers, body)
     if answer.status >= 500 or answer.status in (401, 429):

@@ -1,8 +1,4 @@
-"""A connected socket.
-
-sent = connection.send(b"GET / HTTP/1.1\\r\\n\\r\\n", until)
-data = connection.receive(until)
-"""
+"""A connected socket."""
 
 from __future__ import annotations
 
@@ -135,10 +131,7 @@ class Connection:
             timer.close()
 
     def read_available(self) -> bytes | None:
-        """Return what has come and was not read yet, None if that is nothing.
-
-        It is empty once the other side has hung up.
-        """
+        """Return what has come unread: None for nothing, empty once the other side has hung up."""
         try:
             data: bytes = self._raw.recv(CHUNK_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -146,10 +139,7 @@ class Connection:
         return data
 
     def is_reusable(self) -> bool:
-        """Return whether it is still open and silent while nobody uses it.
-
-        A hang-up or a late byte makes it useless.
-        """
+        """Return whether it is still open and silent: a late byte makes it useless, too."""
         try:
             self._raw.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):

@@ -39,10 +39,7 @@ class Dialler:
         self._demoted: dict[Address, float] = {}
 
     def sort(self, addresses: Iterable[Address]) -> list[Address]:
-        """Order families in turn, the first choice first (RFC 8305, 4).
-
-        What did not serve lately is last.
-        """
+        """Order families in turn (RFC 8305, 4), and what did not serve lately behind the rest."""
         now = self._clock.now()
         self._demoted = {address: until for address, until in self._demoted.items() if now < until}
         return sorted(_interleave(addresses), key=lambda address: self._demoted.get(address, 0.0))

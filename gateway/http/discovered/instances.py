@@ -1,8 +1,4 @@
-"""The instances of a service that a registry names, and which of them a call goes to.
-
-instances.replace(["http://10.0.0.7:8080", "http://10.0.0.8:8080"])
-url = instances.pick()  # that with the least calls in flight
-"""
+"""The instances of a service that a registry names, and which of them a call goes to."""
 
 from __future__ import annotations
 

@@ -133,10 +133,7 @@ def _same_origin(origin: Origin, base: Origin) -> bool:
 
 
 def _split(text: str) -> tuple[str | None, str | None, str, str]:
-    """Return scheme, authority, path, and the rest.
-
-    A backslash before that is a slash, as browsers read it.
-    """
+    """Return scheme, authority, path and rest; before that, ``\\`` is a slash, as in browsers."""
     head = re.split(r"[?#]", text, maxsplit=1)[0]
     match = _PARTS.fullmatch(head.replace("\\", "/") + text[len(head) :])
     assert match

@@ -1,7 +1,4 @@
-"""A body in chunks (RFC 9112, 7.1), decoded as it arrives.
-
-body, excess = ChunkDecoder(lines_end_in_lf=False).decode(data)
-"""
+"""A body in chunks (RFC 9112, 7.1), decoded as it arrives."""
 
 from __future__ import annotations
 

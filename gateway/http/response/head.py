@@ -61,10 +61,7 @@ class Head:
         return headers
 
     def presentable(self) -> list[tuple[str, str]]:
-        """Return the headers in order, as they may be passed on.
-
-        None is without a name, and none has control characters.
-        """
+        """Return the headers in order: none without a name, none with control characters."""
         pairs = []
         for line in self.lines:
             name, _, value = line.partition(":")

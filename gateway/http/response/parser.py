@@ -59,10 +59,7 @@ class ResponseParser:
             self._read_body(data)
 
     def _read_heads(self, data: bytes) -> bytes:
-        """Return what follows the head.
-
-        Informational heads (RFC 9110, 15.2) come before the real one.
-        """
+        """Return what follows the head; informational ones (RFC 9110, 15.2) come before it."""
         searched = max(0, len(self._unread) - 3)
         start = 0
         while self._head is None:
@@ -140,10 +137,7 @@ class ResponseParser:
         return BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
 
     def _finish(self) -> None:
-        """Note that all is here.
-
-        The connection serves again only where the answer's length was clear.
-        """
+        """Note that all is here; the connection serves again only where its length was clear."""
         head = self._head
         assert head
         self.done = True

@@ -123,10 +123,7 @@ class StreamingResponse:
         return True
 
     def take_whole(self) -> bytes | None:
-        """Return the body if all of it has come; None if more is to be read.
-
-        To be called before anything is read.
-        """
+        """Return the body if all of it has come, else None; to be called before any ``read``."""
         if not self._parser.done:
             return None
         self._end()
