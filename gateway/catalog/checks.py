@@ -24,32 +24,28 @@ def is_soap(envelope: str | Mapping[str, Any]) -> bool:
     return (envelope if isinstance(envelope, str) else envelope.get("preset")) == "soap"
 
 
-def check_envelope(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that SOAP is read from XML."""
+def check_envelope(method: Method) -> Iterator[Advice]:
+    """Yield where SOAP is not read from XML."""
     if is_soap(method.envelope) and kind_of(method.response) == "json":
-        document.complain(
-            (*path, "response"), "envelope: soap is for XML, and json is read here; write xml"
-        )
+        yield ("response",), "envelope: soap is for XML, and json is read here; write xml"
 
 
-def check_cache(
-    document: YamlDocument, path: Path_, method: Method, settings: Mapping[str, Any]
-) -> None:
-    """Check that only a call that may as well not be sent is answered from a cache."""
+def check_cache(method: Method, settings: Mapping[str, Any]) -> Iterator[Advice]:
+    """Yield where a call that has to be sent would be answered from a cache."""
     if not method.cache:
         return
     if method.verb not in ("GET", "HEAD") and not settings.get("idempotent"):
-        document.complain(
-            (*path, "cache"),
+        yield (
+            ("cache",),
             "a call that is answered from the cache is not sent;"
             f" for {method.verb} that needs idempotent: true beside it",
         )
     if method.stream:
-        document.complain((*path, "cache"), "what is streamed cannot be kept; drop cache or stream")
+        yield ("cache",), "what is streamed cannot be kept; drop cache or stream"
 
 
-def check_signed(document: YamlDocument, service: Service, methods: Mapping[str, Method]) -> None:
-    """Check that there are parameters where ``auth`` signs them, and whole answers to verify."""
+def check_signed(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
+    """Yield where ``auth`` signs parameters that there are not, or cannot verify whole answers."""
     kind = service.auth["type"]
     signer = SIGNERS[kind]
     place = service.auth.get("in", signer.default_place)
@@ -58,8 +54,8 @@ def check_signed(document: YamlDocument, service: Service, methods: Mapping[str,
     adds_member = adds_member or (place == "header" and "add" in service.auth)
     joins_params = signer.signs_params or adds_member
     if service.proxy and (signer.verifies_answers or joins_params):
-        document.complain(
-            ("services", service.name, "proxy"),
+        yield (
+            ("proxy",),
             f"requests with auth: {kind} cannot be proxied:"
             " it signs a method's parameters or adds to them, or verifies the answer",
         )
@@ -69,17 +65,13 @@ def check_signed(document: YamlDocument, service: Service, methods: Mapping[str,
             memberless = "body_param"
         elif adds_member and kind_of(method.body) == "raw":
             memberless = "body"
+        path = ("methods", method.name)
         if memberless:
-            document.complain(
-                (*_method_path(method), memberless),
-                f"auth: {kind} adds to the body's members, and this body has none",
-            )
+            message = f"auth: {kind} adds to the body's members, and this body has none"
+            yield (*path, memberless), message
         signs_body = joins_params and method.streams_body
         if method.stream and (signer.verifies_answers or signs_body):
-            document.complain(
-                (*_method_path(method), "stream"),
-                f"auth: {kind} needs the whole of it; drop stream",
-            )
+            yield (*path, "stream"), f"auth: {kind} needs the whole of it; drop stream"
 
 
 def _method_path(method: Method) -> Path_:
@@ -96,8 +88,8 @@ def proxy_paths(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return ("/*",) if proxy else ()
 
 
-def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> None:
-    """Check that a fallback is a method that can stand in, and never leads back to itself."""
+def check_fallbacks(services: Mapping[str, Service]) -> Iterator[Advice]:
+    """Yield where a fallback is no method that can stand in, or leads back to itself."""
     methods = {
         method.full_name: method
         for service in services.values()
@@ -111,32 +103,30 @@ def check_fallbacks(document: YamlDocument, services: Mapping[str, Service]) -> 
     for name, target in targets.items():
         path = (*_method_path(methods[name]), "fallback")
         if target not in methods:
-            document.complain(
+            yield (
                 (*path, "call"),
                 f"there is no method {target!r}; write service.method of this catalog"
                 f"{did_you_mean(target, methods)}",
             )
         else:
-            _check_stand_in(document, (*path, "call"), methods[name], methods[target])
+            for message in _stand_in_problems(methods[name], methods[target]):
+                yield (*path, "call"), message
         steps = [name]
         while len(steps) <= MAX_FALLBACK_STEPS and targets.get(steps[-1], name) not in steps:
             steps.append(targets[steps[-1]])
         end = targets.get(steps[-1])
         if end == name:
-            document.complain(path, f"goes in a circle: {' -> '.join([*steps, name])}")
+            yield path, f"goes in a circle: {' -> '.join([*steps, name])}"
         elif end and end not in steps:
-            document.complain(path, f"leads on through more than {MAX_FALLBACK_STEPS} methods")
+            yield path, f"leads on through more than {MAX_FALLBACK_STEPS} methods"
 
 
-def _check_stand_in(document: YamlDocument, path: Path_, method: Method, target: Method) -> None:
+def _stand_in_problems(method: Method, target: Method) -> Iterator[str]:
     if target.stream and not method.stream:
-        document.complain(path, f"{target.full_name} streams, and this method does not")
+        yield f"{target.full_name} streams, and this method does not"
     required = {param.name for param in target.params if param.keywords["required"] is True}
     for name in sorted(required - {param.name for param in method.params}):
-        document.complain(
-            path,
-            f"{target.full_name} needs {name!r}, which is not one of this method's params",
-        )
+        yield f"{target.full_name} needs {name!r}, which is not one of this method's params"
 
 
 def check_service(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.catalog.model import Method, Param, Service
-from gateway.catalog.yaml.document import Path_, YamlDocument
+from gateway.catalog.yaml.document import Advice, Path_
 from gateway.errors import fields_error
 from gateway.signers.token_auth.oauth2 import CONNECTED_GRANTS
 from schemas.catalog.fields import Strict, flag, one_of, text
@@ -117,39 +117,36 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def check_hosts(document: YamlDocument, service: Service, settings: Mapping[str, Any]) -> None:
-    """Check that ``base_url`` and ``params`` fit, and nothing needs a host before a call."""
-    path: Path_ = ("services", service.name)
+def check_hosts(service: Service, settings: Mapping[str, Any]) -> Iterator[Advice]:
+    """Yield where ``base_url`` and ``params`` do not fit, or a host is needed before a call."""
     names = {param.name for param in service.params}
     placeholders = {name for url in service.base_urls for name in PLACEHOLDER.findall(url)}
     for name in sorted(placeholders - names):
-        document.complain(
-            (*path, "base_url"),
+        yield (
+            ("base_url",),
             f"it has {{{name}}}, which must be declared; write beside it"
             f" params: {{{name}: {{type: string, pattern: ...}}}}",
         )
     for name in sorted(names - placeholders):
-        document.complain((*path, "params", name), f"base_url has no {{{name}}}")
-    for key, message in _needs_of_one_host(service, settings) if placeholders else ():
-        document.complain((*path, key), message)
+        yield ("params", name), f"base_url has no {{{name}}}"
+    if placeholders:
+        yield from _needs_of_one_host(service)
     if not all(_ends_in_own_domain(url, service.params) for url in service.base_urls):
-        document.complain(
-            (*path, "base_url"),
+        yield (
+            ("base_url",),
             "a host that callers choose by a pattern must end in a domain of two names or more, as"
             " https://{shop}.example.com does; otherwise list the hosts: enum",
         )
     for param in service.params:
-        _check_default(document, (*path, "params", param.name), param)
+        if "default" in param.keywords and not _is_allowed(param.keywords["default"], param):
+            yield ("params", param.name, "default"), "is not a value that is allowed here"
     for method, declared in settings.get("methods", {}).items():
+        path: Path_ = ("methods", method)
         for name in sorted(names & declared.get("params", {}).keys()):
-            document.complain(
-                (*path, "methods", method, "params", name),
-                "is the service's own, of its base_url; drop it here",
-            )
+            message = "is the service's own, of its base_url; drop it here"
+            yield (*path, "params", name), message
         for name in sorted(names & set(PLACEHOLDER.findall(declared["http"]))):
-            document.complain(
-                (*path, "methods", method, "http"), f"{{{name}}} is of base_url; name it otherwise"
-            )
+            yield (*path, "http"), f"{{{name}}} is of base_url; name it otherwise"
 
 
 def _ends_in_own_domain(url: str, params: Iterable[Param]) -> bool:
@@ -161,19 +158,15 @@ def _ends_in_own_domain(url: str, params: Iterable[Param]) -> bool:
     return _OWN_DOMAIN.search(host) is not None
 
 
-def _needs_of_one_host(service: Service, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _needs_of_one_host(service: Service) -> Iterator[Advice]:
     if service.proxy:
-        yield "proxy", "a proxied request does not say which host; write one service for each"
+        yield ("proxy",), "a proxied request does not say which host; write one service for each"
     if service.health:
-        yield "health", "a probe does not know which host; drop it"
+        yield ("health",), "a probe does not know which host; drop it"
     if service.auth.get("grant") in CONNECTED_GRANTS:
-        yield "auth", "an account is connected at one host; write one service for each"
+        yield ("auth",), "an account is connected at one host; write one service for each"
 
 
-def _check_default(document: YamlDocument, path: Path_, param: Param) -> None:
-    if "default" not in param.keywords:
-        return
-    keywords = {key: value for key, value in param.keywords.items() if key in _CONSTRAINTS}
-    default = param.keywords["default"]
-    if value_problems(keywords, default) or not _LABELS.fullmatch(default):
-        document.complain((*path, "default"), "is not a value that is allowed here")
+def _is_allowed(value: str, param: Param) -> bool:
+    keywords = {key: param.keywords[key] for key in _CONSTRAINTS if key in param.keywords}
+    return not value_problems(keywords, value) and _LABELS.fullmatch(value) is not None

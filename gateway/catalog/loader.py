@@ -38,7 +38,13 @@ from gateway.catalog.params.place import make_param
 from gateway.catalog.params.styles import check_styles
 from gateway.catalog.registry_names import check_registry
 from gateway.catalog.schema import CatalogSchema
-from gateway.catalog.yaml.document import Advice, DocumentError, Path_, YamlDocument
+from gateway.catalog.yaml.document import (
+    Advice,
+    DocumentError,
+    Path_,
+    YamlDocument,
+    flatten_messages,
+)
 from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
 from gateway.signers import SIGNERS
@@ -55,6 +61,15 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "breaker": {"window": 10, "min_calls": 20, "failure_rate": 0.5, "open_for": 10},
 }
+METHOD_CHECKS = (
+    check_params,
+    check_styles,
+    check_body_param,
+    check_body,
+    check_xml_prefixes,
+    check_envelope,
+    check_pagination,
+)
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 
@@ -74,7 +89,7 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     try:
         settings: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
-        document.complain_of_all(error.messages)
+        document.complain_of_all(flatten_messages(error.messages))
         raise document.error() from error
     return _Loader(document, settings, env).catalog()
 
@@ -98,7 +113,7 @@ class _Loader:
             name: self._service(name, settings)
             for name, settings in self.settings["services"].items()
         }
-        check_fallbacks(self.document, services)
+        self.document.complain_of_all(check_fallbacks(services))
         aggregates, aggregate_notes = build_aggregates(self.document, self.settings)
         self.document.stop_if_wrong()
         return Catalog(
@@ -133,15 +148,16 @@ class _Loader:
 
     def _service(self, name: str, settings: dict[str, Any]) -> Service:
         service = Service(name=name, **self._service_values(name, settings))
+        path: Path_ = ("services", name)
         self.notes.extend(check_public(service))
-        self.notes.extend(check_declarations(("services", name), service.params))
+        self.notes.extend(check_declarations(path, service.params))
         self.notes.extend(check_registry(self.document, service, self.env))
-        check_hosts(self.document, service, settings)
+        self.document.complain_of_all(check_hosts(service, settings), path)
         methods = {
             method: self._method(service, method, settings, own)
             for method, own in settings.get("methods", {}).items()
         }
-        check_signed(self.document, service, methods)
+        self.document.complain_of_all(check_signed(service, methods), path)
         self.notes.extend(check_durations(self.document, service, methods))
         self.notes.extend(check_service(self.document, service, methods))
         return replace(
@@ -168,7 +184,6 @@ class _Loader:
                 self.defaults.get("tls", {}),
             ),
             "breaker": Breaker(**self._inherit("breaker", settings)),
-            "egress_proxy": None,
             "proxy": proxy_paths(settings),
             "rewrites": bool(rewrite),
             "rewrites_body": rewrite == "body",
@@ -190,7 +205,7 @@ class _Loader:
         try:
             bound = schema.bind(settings, base_url)
         except ValidationError as error:
-            self.document.complain_of_all(error.messages, path)
+            self.document.complain_of_all(flatten_messages(error.messages), path)
             bound = settings
         injected = {place[3:] for place, _ in self.document.injected if place[:3] == path}
         return schema.conceal(bound, injected)
@@ -203,19 +218,17 @@ class _Loader:
             settings["returns"] = share_equal(settings["returns"], self.shared_returns)
         envelope = settings.get("envelope", inherited.get("envelope", "plain"))
         usual_response = "xml" if is_soap(envelope) else "json"
+        params = [
+            make_param(param, keywords, verb, template)
+            for param, keywords in settings.get("params", {}).items()
+        ]
         values = {
             "idempotent": verb in SAFE_VERBS,
             "deadline": self.defaults.get("deadline", DEADLINE_SECONDS),
             **{key: inherited[key] for key in _INHERITED if key in inherited},
             **_select(Method, settings),
             "response": settings.get("response", usual_response),
-            "params": (
-                *service.params,
-                *(
-                    make_param(param, keywords, verb, template)
-                    for param, keywords in settings.get("params", {}).items()
-                ),
-            ),
+            "params": (*service.params, *params),
             "timeout": Timeout(**self._inherit("timeout", inherited, settings)),
             "retry": Retry(**self._inherit("retry", inherited, settings)),
             "headers": _merge("headers", inherited, settings),
@@ -223,31 +236,23 @@ class _Loader:
         }
         method = Method(service=service, name=name, verb=verb, path=template, **values)
         path: Path_ = ("services", service.name, "methods", name)
-        check_params(self.document, path, method)
-        check_styles(self.document, path, method)
-        check_body_param(self.document, path, method)
-        check_body(self.document, path, method)
-        check_xml_prefixes(self.document, path, method)
-        check_envelope(self.document, path, method)
-        check_cache(self.document, path, method, settings)
-        check_pagination(self.document, (*path, "paginate"), method)
-        self.notes.extend(check_declarations(path, method.params[len(service.params) :]))
+        for check in METHOD_CHECKS:
+            self.document.complain_of_all(check(method), path)
+        self.document.complain_of_all(check_cache(method, settings), path)
+        self.notes.extend(check_declarations(path, params))
         self.notes.extend(check_returns(self.document, path, method))
-        return self._without_streamed_params(method)
+        return self._without_streamed_params(path, method)
 
-    def _without_streamed_params(self, method: Method) -> Method:
+    def _without_streamed_params(self, path: Path_, method: Method) -> Method:
         """Drop the parameters in a body that goes on as it comes: nobody reads them on the way."""
         if not method.streams_body:
             return method
-        path: Path_ = ("services", method.service.name, "methods", method.name, "params")
+        message = "not checked, as the body is streamed as it comes"
         for param in method.params:
             if param.place == "body":
-                self.notes.append(
-                    ((*path, param.name), "not checked, as the body is streamed as it comes")
-                )
-        return replace(
-            method, params=tuple(param for param in method.params if param.place != "body")
-        )
+                self.notes.append(((*path, "params", param.name), message))
+        others = tuple(param for param in method.params if param.place != "body")
+        return replace(method, params=others)
 
     def _inherit(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
         """Return a mapping of settings, each from the last layer that has it."""

@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields, validate
 
 from gateway.catalog.model import Method, kind_of
 from gateway.catalog.pagination import MAX_PAGES, Pagination
-from gateway.catalog.yaml.document import Path_, YamlDocument
+from gateway.catalog.yaml.document import Advice
 from schemas.catalog.fields import MESSAGES, Frozen, nested, text, whole
 from schemas.catalog.params import JsonType
 
@@ -79,17 +79,16 @@ def pagination_field(value: Any) -> fields.Field[Any]:
     return nested(SCHEMAS[by])
 
 
-def check_pagination(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that what says the next page is a parameter, and that the answer has pages."""
-    pagination = method.paginate
-    if pagination is None:
+def check_pagination(method: Method) -> Iterator[Advice]:
+    """Yield where what says the next page is no parameter, or the answer has no pages."""
+    if method.paginate is None:
         return
-    for key, message in _param_problems(method, pagination):
-        document.complain((*path, key), message)
+    for key, message in _param_problems(method, method.paginate):
+        yield ("paginate", key), message
     if method.stream:
-        document.complain(path, "what is streamed has no pages; drop paginate or stream")
+        yield ("paginate",), "what is streamed has no pages; drop paginate or stream"
     elif kind_of(method.response) not in ("json", "xml"):
-        document.complain(path, "only a response of json or xml has pages")
+        yield ("paginate",), "only a response of json or xml has pages"
 
 
 def _param_problems(method: Method, pagination: Pagination) -> Iterator[tuple[str, str]]:

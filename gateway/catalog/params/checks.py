@@ -1,6 +1,6 @@
 """Checks that a method's parameters fit its path, its mask and its body.
 
-check_params(document, ("services", "s", "methods", "m"), method)
+document.complain_of_all(check_params(method), ("services", "s", "methods", "m"))
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.bodies.xml_names import XML_MEMBER
 from gateway.catalog.model import Method, Param, kind_of
-from gateway.catalog.yaml.document import Advice, Path_, YamlDocument, flatten_messages
+from gateway.catalog.yaml.document import Advice, Path_, flatten_messages
 from schemas.catalog.fields import SETTABLE_HEADER
 from schemas.catalog.hints import did_you_mean
 from schemas.catalog.params import value_problems
@@ -22,36 +22,29 @@ _SLASHED_PATTERN = re.compile(r"/(.*[\\^$\[(*+?.|].*)/[dgimsuvy]*", re.S)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def check_params(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that path, params and mask name each other, and every default fits its declaration."""
+def check_params(method: Method) -> Iterator[Advice]:
+    """Yield where path, params and mask do not meet, and where a default does not fit."""
     names = {param.name for param in method.params}
     path_names = {param.name for param in method.params if param.place == "path"}
     placeholders = set(_PLACEHOLDER.findall(method.path))
     for name in sorted(names):
         if f"/${name}" in method.path:
-            document.complain((*path, "http"), f"${name} would be sent as it is; write {{{name}}}")
+            yield ("http",), f"${name} would be sent as it is; write {{{name}}}"
     for name in sorted(placeholders - names):
-        document.complain(
-            (*path, "http"),
-            f"the path has {{{name}}} but params declare no {name!r}"
-            f"{did_you_mean(name, names - placeholders)}",
-        )
+        hint = did_you_mean(name, names - placeholders)
+        yield ("http",), f"the path has {{{name}}} but params declare no {name!r}{hint}"
     for name in sorted(path_names - placeholders):
-        document.complain(
-            (*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}"
-        )
+        yield ("params", name, "in"), f"in: path, but the path has no {{{name}}}"
     for name in sorted(method.mask - names):
-        document.complain(
-            (*path, "mask"),
-            f"{name!r} is not one of the method's params{did_you_mean(name, names)}",
-        )
+        hint = did_you_mean(name, names)
+        yield ("mask",), f"{name!r} is not one of the method's params{hint}"
     for param in method.params:
-        place: Path_ = (*path, "params", param.name)
+        place: Path_ = ("params", param.name)
         if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
-            document.complain(place, "not a header's name that a parameter may have")
+            yield place, "not a header's name that a parameter may have"
         for message in _misfits(param.keywords, "default"):
-            document.complain((*place, "default"), message)
-        _check_enum(document, place, param.keywords)
+            yield (*place, "default"), message
+        yield from _check_enum(place, param.keywords)
 
 
 def _misfits(keywords: Mapping[str, Any], key: str) -> Iterator[str]:
@@ -69,20 +62,18 @@ def _misfits(keywords: Mapping[str, Any], key: str) -> Iterator[str]:
         yield f"does not fit its own declaration: {message}{hint}"
 
 
-def _check_enum(document: YamlDocument, path: Path_, keywords: Mapping[str, Any]) -> None:
-    """Complain where none of the allowed values has the type, here or further in."""
+def _check_enum(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Advice]:
+    """Yield where none of the allowed values has the type, here or further in."""
     kind = keywords.get("type")
     values = keywords.get("enum", [None])
     if kind and all(
         value is not None and value_problems({"type": kind}, value) for value in values
     ):
-        document.complain(
-            (*path, "enum"), f"has no {kind}, so no value would do; quote texts, and no numbers"
-        )
+        yield (*path, "enum"), f"has no {kind}, so no value would do; quote texts, and no numbers"
     if "items" in keywords:
-        _check_enum(document, (*path, "items"), keywords["items"])
+        yield from _check_enum((*path, "items"), keywords["items"])
     for name, inner in keywords.get("properties", {}).items():
-        _check_enum(document, (*path, "properties", name), inner)
+        yield from _check_enum((*path, "properties", name), inner)
 
 
 def check_declarations(path: Path_, params: Iterable[Param]) -> Iterator[Advice]:
@@ -106,23 +97,20 @@ def _check_declaration(path: Path_, keywords: Mapping[str, Any]) -> Iterator[Adv
         yield from _check_declaration((*path, "properties", name), inner)
 
 
-def check_body(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that the body's format can hold the parameters."""
+def check_body(method: Method) -> Iterator[Advice]:
+    """Yield where the body's format cannot hold the parameters."""
     kind = kind_of(method.body)
     names = [param.name for param in method.params if param.place == "body"]
     if kind == "raw" and len(names) > 1:
-        document.complain(
-            (*path, "body"), f"raw is one param and nothing else, but here are {', '.join(names)}"
-        )
+        yield ("body",), f"raw is one param and nothing else, but here are {', '.join(names)}"
     for name in names:
         if kind == "xml" and name != "#text" and not re.fullmatch(XML_MEMBER, name):
-            document.complain(
-                (*path, "params", name), "not an XML name; body: xml makes an element of each param"
-            )
+            message = "not an XML name; body: xml makes an element of each param"
+            yield ("params", name), message
 
 
-def check_xml_prefixes(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that an outer element's declared attributes declare its path's prefixes, too."""
+def check_xml_prefixes(method: Method) -> Iterator[Advice]:
+    """Yield where an outer element declares attributes, but not its path's prefixes."""
     body = {} if isinstance(method.body, str) else method.body
     if "attributes" not in body:
         return
@@ -130,25 +118,20 @@ def check_xml_prefixes(document: YamlDocument, path: Path_, method: Method) -> N
     for name in body.get("root", "xml").split("/"):
         prefix, colon, _ = name.partition(":")
         if colon and f"xmlns:{prefix}" not in names:
-            document.complain(
-                (*path, "body"), f"nothing declares the prefix of {name}; add xmlns:{prefix}"
-            )
+            yield ("body",), f"nothing declares the prefix of {name}; add xmlns:{prefix}"
 
 
-def check_body_param(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that the parameter that is the whole body exists and has none beside it."""
+def check_body_param(method: Method) -> Iterator[Advice]:
+    """Yield where the parameter that is the whole body does not exist, or has one beside it."""
     whole = method.body_param
     if whole is None:
         return
     names = [param.name for param in method.params if param.place == "body"]
-    place: Path_ = (*path, "body_param")
     if kind_of(method.body) != "json":
-        document.complain(place, "belongs to body: json")
+        yield ("body_param",), "belongs to body: json"
     elif whole not in names:
-        document.complain(place, f"{whole!r} is not one of the params in the body")
+        yield ("body_param",), f"{whole!r} is not one of the params in the body"
     for name in names:
         if name != whole:
-            document.complain(
-                (*path, "params", name),
-                f"the whole body is {whole!r}; write in: query or in: header for this one",
-            )
+            message = f"the whole body is {whole!r}; write in: query or in: header for this one"
+            yield ("params", name), message

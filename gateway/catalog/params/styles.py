@@ -1,6 +1,6 @@
 """Checks of how parameters are written: ``style``, ``explode`` and the like fit place and type.
 
-check_styles(document, ("services", "s", "methods", "m"), method)
+document.complain_of_all(check_styles(method), ("services", "s", "methods", "m"))
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.catalog.model import Method, Param, kind_of
-from gateway.catalog.yaml.document import Path_, YamlDocument
+from gateway.catalog.yaml.document import Advice, Path_
 from schemas.catalog.param_styles import is_exploded, list_separator
 
 FORMAT_KEYS = ("array_format", "object_format")
@@ -19,20 +19,17 @@ Keywords = Mapping[str, Any]
 Problem = tuple[str, str]
 
 
-def check_styles(document: YamlDocument, path: Path_, method: Method) -> None:
-    """Check that every parameter is written in a way that its place and its type allow."""
+def check_styles(method: Method) -> Iterator[Advice]:
+    """Yield where a parameter is written in a way that its place or its type does not allow."""
     is_form = kind_of(method.body) == "form"
     for param in method.params:
-        place: Path_ = (*path, "params", param.name)
+        place: Path_ = ("params", param.name)
         for key, message in style_problems(param, is_form=is_form):
-            document.complain((*place, key), message)
-        for inner_path, keywords in _nested(param.keywords, ()):
+            yield (*place, key), message
+        for inner_path, keywords in _nested(param.keywords, place):
             for key in STYLE_KEYS:
                 if key in keywords:
-                    document.complain(
-                        (*place, *inner_path, key),
-                        "belongs to the parameter, not into a part of it",
-                    )
+                    yield (*inner_path, key), "belongs to the parameter, not into a part of it"
 
 
 def style_problems(param: Param, *, is_form: bool) -> Iterator[Problem]:

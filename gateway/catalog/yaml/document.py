@@ -7,7 +7,7 @@ document.stop_if_wrong()
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.catalog.yaml.folder import FilePart
 from gateway.masking import STARS, is_secret_name
 
 Path_ = tuple[str | int, ...]
-#: The key that something is to be noted of, and what.
+#: A key, and what is wrong with it or looks like a mistake.
 Advice = tuple[Path_, str]
 
 #: In which any text may be a secret. A key has one in it where the space after the colon, maybe
@@ -90,9 +90,9 @@ class YamlDocument:
         line = self._nearest_line(path)
         return _locate(self.name, self.files, line, _dotted(path), message)
 
-    def complain_of_all(self, messages: Any, path: Path_ = ()) -> None:
-        """Note each of marshmallow's messages, about the value at a path or one inside it."""
-        for inner, message in flatten_messages(messages):
+    def complain_of_all(self, problems: Iterable[Advice], path: Path_ = ()) -> None:
+        """Note each problem of the value at a path, or of one inside it."""
+        for inner, message in problems:
             self.complain((*path, *inner), message)
 
     def stop_if_wrong(self) -> None:
