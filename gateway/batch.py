@@ -55,10 +55,7 @@ class Step:
 
 
 class BatchRunner:
-    """Runs calls side by side in one bounded pool.
-
-    A call that waits for another one holds no place in it.
-    """
+    """Runs calls side by side in one bounded pool; one that waits for another holds no place."""
 
     def __init__(
         self, clock: Clock, log: Log, max_concurrent_calls: int = MAX_CONCURRENT_CALLS

@@ -3,8 +3,7 @@
 chains = Chains.build(catalog, runtime)
 method, handler = chains.find("weather", "now")
 
-The order is in code because it is correctness; YAML only tunes numbers. A middleware that a method
-does not need is not in its chain.
+The order is correctness. A middleware that a method does not need is not in its chain.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Time, handed in rather than reached for, so that tests can hold it; threads beside the calls.
 
-Example::
-
-    clock: Clock = SystemClock()
-    deadline = clock.now() + 5
+clock: Clock = SystemClock()
+deadline = clock.now() + 5
 """
 
 from __future__ import annotations

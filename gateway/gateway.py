@@ -39,13 +39,10 @@ MAX_PATH_CHARACTERS = 200
 
 
 class Gateway:
-    """Calls outside services by name.
-
-    Safe under threads and greenlets; one per process.
+    """Calls outside services by name. Safe under threads and greenlets; one per process.
 
     :param runtime: what its chains share, now and over reloads.
-    :ivar streams: service and method, of methods that answer with a stream -> whether the body is
-        one, too.
+    :ivar streams: service and method, where the answer is a stream -> whether the body is one, too.
     """
 
     def __init__(self, catalog: Catalog, runtime: Runtime) -> None:
@@ -68,9 +65,7 @@ class Gateway:
     @property
     def catalog_state(self) -> CatalogState:
         """Which catalog serves, and what came of later ones."""
-        if self._watcher is None:
-            return CatalogState()
-        return self._watcher.state
+        return self._watcher.state if self._watcher else CatalogState()
 
     def follow(self, watcher: Watcher) -> None:
         """Take the catalogs that the watcher brings, from ``start`` on."""
@@ -82,7 +77,12 @@ class Gateway:
         runtime.masker.use_catalog_secrets(catalog.secrets)
         self._chains = Chains.build(catalog, runtime)
         services = catalog.services.values()
-        self.streams = _streams(services)
+        self.streams: Mapping[tuple[str, str], bool] = {
+            (service.name, method.name): method.streams_body
+            for service in services
+            for method in service.methods.values()
+            if method.stream
+        }
         runtime.client.retain(services)
         runtime.tokens.retain(
             {token_name(service.name, service.base_urls[0], service.auth) for service in services}
@@ -262,15 +262,6 @@ class Gateway:
         if call.timeout is None:
             return call
         return call.copy_with(call.params, self._runtime.clock.now() + call.timeout)
-
-
-def _streams(services: Iterable[Service]) -> Mapping[tuple[str, str], bool]:
-    return {
-        (service.name, method.name): method.streams_body
-        for service in services
-        for method in service.methods.values()
-        if method.stream
-    }
 
 
 def _not_proxied(call: Call, path: str, services: Mapping[str, Service]) -> NotFound:

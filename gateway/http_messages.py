@@ -127,7 +127,7 @@ class HttpRequest:
     def _copy_with(
         self, query: tuple[tuple[str, str], ...], headers: Mapping[str, str]
     ) -> HttpRequest:
-        """Return a copy with another query and other headers, as most signers want one.
+        """Return a copy with another query and other headers.
 
         Written out, because ``dataclasses.replace`` takes ten times as long.
         """
@@ -178,11 +178,9 @@ class HttpResponse:
     first_byte: float | None = None
 
     def retry_after(self, header: str = "retry-after") -> float | None:
-        """Return the seconds that ``Retry-After`` says, a day at most.
+        """Return the seconds that ``Retry-After``, a number or a date, says; a day at most.
 
-        It is a number or a date (RFC 9110, 10.2.3).
-
-        A date is the service's, and so is the clock it is measured by, where there is a ``Date``.
+        A date is by the service's clock, where there is a ``Date`` (RFC 9110, 10.2.3).
 
         :param header: one of the vendor's own that says so; a large number is Unix time.
         """

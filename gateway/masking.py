@@ -1,9 +1,7 @@
 """What a log line may say: secrets never print, phone numbers lose their last four digits.
 
-Example::
-
-    masker.register(Secret("hunter2-hunter2"))
-    masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
+masker.register(Secret("hunter2-hunter2"))
+masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
 """
 
 from __future__ import annotations
@@ -39,8 +37,7 @@ SECRET_NAMES = (  # of which a name need only have one in it
 _SECRET_NAME = re.compile(rf"{SECRET_NAMES}|^sign$|^sig$|^pwd$", re.I)
 _SECRETS_OWN_NAME = re.compile(rf"(?:{SECRET_NAMES}|pwd)(?:ord|d|[_-]?key|[_-]?id)?\Z", re.I)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
-# Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no
-# space before one.
+# Chinese mobile numbers, before which Chinese text needs no space, and those with a plus sign.
 _PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)", re.ASCII)
 _PHONE_MASKED_DIGITS = 4
 MAX_PLAIN_NUMBER = 10**6  # a larger one may be a phone number
@@ -78,9 +75,9 @@ class Secret:
 class _Needles:
     """Texts to take out of a line, in a time that hardly depends on how many they are.
 
-    A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole,
-    so that a line without a block that occurs in any of the texts holds none of them. A few texts
-    are looked for one by one, which takes less time than to cut the line.
+    A line is cut into blocks. A text of twice a block's length holds one of them whole, so a line
+    without a block that occurs in any text holds none. A few texts are looked for one by one, which
+    takes less time than to cut the line.
     """
 
     FEW = 8
@@ -115,10 +112,7 @@ class _Needles:
 
 
 class Masker:
-    """Knows every secret in use and takes it out of whatever is about to be written.
-
-    Safe under threads: readers see one set of needles, writers replace it.
-    """
+    """Takes secrets out of what is written; readers see one set of needles, writers replace it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -130,11 +124,9 @@ class Masker:
     def register(
         self, secret: Secret, *, temporary: bool = False, of_catalog: bool = False
     ) -> None:
-        """Take this secret, plain, URL-quoted or JSON-escaped, out of every text and line from now
-        on.
+        """Take this secret, plain, URL-quoted or JSON-escaped, out of every text from now on.
 
-        :param temporary: a fetched token, which others will follow; only so many of those are
-            remembered.
+        :param temporary: a fetched token; only the last of those are remembered.
         :param of_catalog: of the catalog that ``use_catalog_secrets`` was last called for.
         """
         text = secret.reveal()
@@ -192,15 +184,12 @@ class Masker:
         hidden: frozenset[str],
         max_characters: int = MAX_PARAM_CHARACTERS,
     ) -> str:
-        """Return a text about a call without secrets and what ``mask_params`` hides.
-
-        Nothing is told where it hides so much that to look for each would take seconds.
-        """
+        """Return a text about a call without secrets and what ``mask_params`` hides."""
         hidden_texts: set[str] = set()
         for value in _hidden_texts(params, hidden, False):
             hidden_texts.add(value)
             if len(hidden_texts) > MAX_HIDDEN_TEXTS:
-                return STARS
+                return STARS  # to look for each would take seconds
         for value in sorted(hidden_texts, key=len, reverse=True):
             for form in _forms(value):
                 text = text.replace(form, STARS)
@@ -228,9 +217,8 @@ class Masker:
     def _text(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
         if text[:1] in ("{", "[") and levels:
             text = self._json(name, text, hidden, levels)
-        if (
-            len(text) > MAX_PARAM_CHARACTERS
-        ):  # masked before the cut, or half a secret would be left
+        if len(text) > MAX_PARAM_CHARACTERS:
+            # Masked before the cut, or half a secret would be left.
             return self.mask_text(text)[:MAX_PARAM_CHARACTERS] + "…"
         if len(text) > 6 and _PHONE_NAME.search(name):
             return text[:-_PHONE_MASKED_DIGITS] + STARS

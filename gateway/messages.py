@@ -53,7 +53,7 @@ class Attempt:
 
     :param first_byte: seconds until the answer began, if it did.
     :param not_executed: it is certain that the service did not do what was asked.
-    :param full_name: ``service.method``; another one's than the call's where a fallback was asked.
+    :param full_name: ``service.method``, the fallback's where one was asked.
     :param started_at: the instant (``Clock.now``).
     :param host: of the base URL, with its port.
     :param why: how it failed, masked, for its record.
@@ -106,14 +106,12 @@ class Call:
     :param params: as the caller gave them; ``from_text`` says they came from a query string.
     :param timeout: seconds the caller is willing to wait, if it said so.
     :param idempotency_key: the caller's own; see ``gateway.middleware.idempotency``.
-    :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent
-        one.
+    :param vendor_key: what a vendor who honours such a key gets, made from the caller's.
     :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's
         own ``timeout``, inside the chain's ``deadline`` also the method's.
     :param inbound: what goes on to the service as it came, where bodies are streamed.
     :param context: the trace it is part of.
-    :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and
-        breaker say nothing.
+    :param backup: it goes to the service's ``backup_url``, which has a breaker of its own.
     :param all_pages: of a list, which are gathered into one answer.
     """
 

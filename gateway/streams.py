@@ -84,7 +84,7 @@ class PassthroughRequest:
 class ResponseStream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
-    :ivar body: all of the body, where it was here from the beginning.
+    :ivar body: all of it, where it was here from the beginning.
     :ivar piece_callback: called with each piece.
     :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it
         breaks off.

@@ -1,6 +1,4 @@
-"""What a machine may run short of, whether a process of it lives, and an operator's files, read
-within bounds.
-"""
+"""What a machine may run short of, whether a process lives, an operator's files within bounds."""
 
 from __future__ import annotations
 
@@ -12,8 +10,7 @@ import stat
 from functools import cache
 from pathlib import Path
 
-#: What a system call says when nothing is left for one more connection. That is our fault and no
-#: vendor's.
+#: What a system call says when nothing is left for one more connection: no vendor's fault.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 #: What is wrong with a disk, by what the system says.
 SHORTAGES = {
@@ -108,8 +105,7 @@ def disk_problem(path: Path) -> str:
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """Return the bytes of an operator's file, symbolic links followed, so that none can hold up or
-    fill the process.
+    """Return the bytes of an operator's file, which cannot hold up or fill the process.
 
     :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is
         larger than that.

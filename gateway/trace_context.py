@@ -33,7 +33,7 @@ class TraceContext:
 
     @classmethod
     def new(cls) -> TraceContext:
-        """Begin a trace. It is sampled: our log and the record of the call have it."""
+        """Begin a trace; it is sampled."""
         return cls(f"{random.getrandbits(128) or 1:032x}")  # a name, no secret
 
     @classmethod

@@ -5,10 +5,8 @@
         x: int
         y: int = 0
 
-    moved = dataclasses.replace(Point(1), y=2)
-
-``dataclass(frozen=True)`` lets the interpreter refuse a change, by a call for each field whenever
-an object is made. A call makes a dozen objects of a dozen fields; here the type checker refuses it.
+``dataclass(frozen=True)`` has the interpreter refuse a change, by a call for each field whenever an
+object is made; here the type checker refuses it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """A bounded pool of threads, or greenlets under gevent, for jobs that report themselves.
 
-Example::
-
-    answers = SimpleQueue()
     pool = WorkerPool(100, "postern-together")
     pool.submit(lambda: answers.put(5))
-    answers.get()
 
 The standard library's costs ten times the Python calls a job: a future, its condition and locks.
 """

@@ -44,9 +44,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 @cache
 def shared_folder() -> str:
-    """Return this server's folder, made once: another one after a new start, the same after a
-    SIGHUP.
-    """
+    """Return this server's folder: another after a new start, the same after a SIGHUP."""
     return tempfile.mkdtemp(prefix="postern-metrics-")
 
 
@@ -178,10 +176,7 @@ class Metrics:
         return count
 
     def attempt_counter(self, service: str, method: str) -> AttemptCounter:
-        """Return what counts a method's attempts, by code, seconds until the answer began.
-
-        Without an answer there is no series of these seconds.
-        """
+        """Return what counts a method's attempts, by code, seconds until an answer began."""
         labels = (service, method)
 
         @cache
@@ -204,10 +199,7 @@ class Metrics:
         def counter(outcome: str) -> Callable[..., None]:
             return _count_in(self._cache.labels(service, method, outcome))
 
-        def count(outcome: str) -> None:
-            counter(outcome)()
-
-        return count
+        return lambda outcome: counter(outcome)()
 
     def count_reload(self, outcome: str) -> None:
         """``taken`` or ``refused``."""
@@ -220,9 +212,8 @@ class Metrics:
 
 
 def _count_in(counter: Counter, *histograms: Histogram) -> Callable[..., None]:
-    """Return what counts once in these series.
+    """Return what counts once in these series, called with the seconds for each histogram.
 
-    It is called with the seconds that each histogram observes, in their order.
     prometheus_client's own ``observe`` compares them with one bound after the other.
     """
     value = counter._value

@@ -127,10 +127,7 @@ class MetricFile(MmapedDict):
             self._m[start : start + _PAIR.size] = _PAIR.pack(value, timestamp)
 
     def _has(self, key: str) -> bool:
-        """Return whether the key has a place, which it gets if there is room.
-
-        A full disk is not asked for every count.
-        """
+        """Return whether the key has a place; it gets one, but a full disk is not always asked."""
         if key not in self._positions and self._files.clock.now() >= self._retry_at:
             try:
                 self._add(key)
@@ -167,8 +164,7 @@ class MetricFile(MmapedDict):
 
 
 def _extend(file: int, size: int) -> None:
-    """Write zeros to the end until the file has this size: works on every file system, unlike
-    ``posix_fallocate``.
+    """Write zeros until the file has this size: works everywhere, unlike ``posix_fallocate``.
 
     :raises OSError: there is no room; the file is as it was.
     """

@@ -89,10 +89,7 @@ def _may_be_object(keywords: Mapping[str, Any]) -> bool:
 
 
 def deadline(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Give the whole call one time budget, handed down as an instant.
-
-    It is the method's ``deadline``, or the caller's where that ends sooner.
-    """
+    """Hand down the instant at which the method's ``deadline`` ends, or sooner the caller's."""
     budget = method.deadline
     budget_text = f"{budget:g} s"
     now = runtime.clock.now

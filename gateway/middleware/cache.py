@@ -1,7 +1,4 @@
-"""Answers cached for a while.
-
-One exchange serves all who ask the same at once, and a stale answer is better than none.
-"""
+"""Answers cached for a while; one exchange serves all who ask the same at once."""
 
 from __future__ import annotations
 
@@ -99,7 +96,7 @@ class _Answers:
     ) -> Result:
         """Return the answer and tell of it.
 
-        :param age: of the answer, in seconds.
+        :param age: seconds.
         :param status: ``HIT`` or ``STALE``.
         :param outcome: as it is counted, where it is another word.
         """
@@ -160,10 +157,7 @@ class _Answers:
         return Deadlines(call.deadline, wait_until)
 
     def _fetcher(self, key: str, call: Call, deadlines: Deadlines) -> Fetch:
-        """Return what the first of several identical calls in this process does.
-
-        Waiting for other workers is part of its time.
-        """
+        """Return what the first of several identical calls in this process does, in its time."""
         own_call = call
         if not self._has_stand_in:  # a stand-in has time beyond the method's own deadline
             own_call = replace(call, deadline=deadlines.wait)

@@ -55,8 +55,7 @@ def _guard_at(
         if error is None:
             circuit.settle(ticket, False, "answered")
             return
-        attempts = call.trace.attempts[attempts_before:]
-        failed, reason = _judge(error, ticket, call, attempts, method)
+        failed, reason = _judge(error, ticket, call, call.trace.attempts[attempts_before:], method)
         circuit.settle(ticket, failed, reason)
 
     def handle(call: Call) -> Result:

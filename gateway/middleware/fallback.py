@@ -90,10 +90,7 @@ def _stand_ins(
 
 
 def _other_method(method: Method, runtime: Runtime) -> StandIn:
-    """Call another method with the parameters it has.
-
-    The catalog says so, whatever the caller may call itself.
-    """
+    """Call another method with the parameters it has, whatever the caller may call itself."""
     other, handler = runtime.stand_in(method, runtime)
     names = [param.name for param in other.params]
     extras = _stand_in_extras(method)

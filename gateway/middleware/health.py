@@ -1,7 +1,4 @@
-"""Ask services whether they are well; refuse at once what one that is down would refuse.
-
-One worker of each host probes; all of them hear of it.
-"""
+"""Health probes, by one worker of each host; calls to a service that is down are refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Idempotency-Key: what was done under a key is not done again.
-
-Its first answer is kept for a day and given again.
-"""
+"""Idempotency-Key: what was done under a key is not done again; its answer is kept for a day."""
 
 from __future__ import annotations
 
@@ -88,10 +85,7 @@ def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
 
 
 def _is_repeatable(method: Method, runtime: Runtime) -> bool:
-    """Return whether the method may be sent again when nobody knows if it was.
-
-    The same must be true of the method that stands in for it.
-    """
+    """Return whether method and stand-in may be sent again when nobody knows if they were."""
     if not (method.idempotent or method.idempotency_header):
         return False
     if method.fallback and method.fallback.call:
@@ -111,20 +105,14 @@ def check_key(text: str) -> str:
 
 
 def part_key(key: str | None, part: str) -> str | None:
-    """Return the key of one of several calls that were asked for under one key.
-
-    It is no key of a caller's, for none has a NUL.
-    """
-    if key is None:
-        return None
-    return f"{key}\0{part}"
+    """Return the key of one of several calls under one key; no caller's own has a NUL."""
+    return None if key is None else f"{key}\0{part}"
 
 
 def vendor_key(*names: str) -> str:
-    """Return what a vendor gets for a key, the same every time.
+    """Return what a vendor gets for a key, the same every time; other names give another.
 
-    Two callers' keys must not meet there, nor two methods'. It has 36 characters, which every
-    vendor takes.
+    It has 36 characters, which every vendor takes.
     """
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "\0".join(names)))
 

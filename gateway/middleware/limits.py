@@ -50,27 +50,23 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
     :raises QuotaSpent: it is used up, or the turn would come after the deadline.
     """
-    rates = (
-        (method.service.name, method.service.rate_limit),
-        (method.full_name, method.rate_limit),
-    )
-    buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in rates if rate)
-    if not buckets:
+    service = method.service.name
+    declared = {service: method.service.rate_limit, method.full_name: method.rate_limit}
+    rates = {name: rate for name, rate in declared.items() if rate}
+    if not rates:
         return next_handler
+    buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in rates.items())
     names = " and ".join(
-        f"{name}: {rate.amount} in {rate.window:g} s" for name, rate in rates if rate
+        f"{name}: {rate.amount} in {rate.window:g} s" for name, rate in rates.items()
     )
     problem = f"The quota that we count for the service (rate_limit of {names}) is used up"
     hits = runtime.metrics.limit_hits
     limits = runtime.limits
     clock = runtime.clock
-    service = method.service.name
     waits = method.on_limit == "wait"
 
     def handle(call: Call) -> Result:
-        max_wait = 0.0
-        if waits:
-            max_wait = call.deadline - clock.now()
+        max_wait = call.deadline - clock.now() if waits else 0.0
         permit = limits.acquire_rate(buckets, max_wait)
         if not permit.allowed:
             hits.labels(service, "quota").inc()
@@ -144,12 +140,9 @@ def _max_seconds(call: Call, method: Method, now: float) -> float:
 def _throttle(
     extend: Callable[[], None], seconds: float, now: Callable[[], float]
 ) -> Callable[[], None]:
-    """Hold a place while pieces come, and not much longer.
+    """Hold a place while pieces come, and not much longer, should the worker die.
 
-    Should the worker die, the place is free again soon.
-
-    :param seconds: for which ``extend`` holds it; half of them are the longest silence between two
-        pieces.
+    :param seconds: for which ``extend`` holds it; half of them are the longest silence.
     """
     extended_at = -seconds
 

@@ -1,9 +1,7 @@
 """All pages of a list as one answer, where a caller asks for all.
 
-It stands inside cache, fallback and deadline, and around retry: what is cached is the whole list,
-which pages of several ages are not; where a page fails, the fallback answers for the whole; all
-pages share one deadline. Each page is sent as a call is: with retries of its own, through breaker
-and cap, and the service's rate limit counts it.
+It stands inside cache, fallback and deadline, which are of the whole list, and around retry: each
+page is sent as a call is, and counted.
 """
 
 from __future__ import annotations

@@ -28,9 +28,9 @@ def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Repeat a failed attempt.
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of
-    which not a byte was sent; never one whose body was streamed and has begun. A stale credential
-    is renewed and the call sent once more, whatever the method: the vendor did nothing. Once
-    everything has failed for a while nothing is repeated: the breaker is about to open.
+    which not a byte was sent; never one whose body was streamed and has begun. After a stale
+    credential any call is sent once more: the vendor did nothing. Once everything has failed for a
+    while nothing is repeated: the breaker is about to open.
     """
     record_call = runtime.retry_budgets.of(method.service).record_call
     retries = _Retries(method, runtime)

@@ -53,7 +53,7 @@ class CachedAnswer:
 
     :param at: Unix seconds when it was given.
     :param fallback: who gave it, where the method itself failed.
-    :param stored: it is in the cache; none is that a fallback gave, and none that is too large.
+    :param stored: in the cache, which takes no fallback's and none that is too large.
     """
 
     result: Result
@@ -128,8 +128,6 @@ class AnswerCache(BestEffortStore):
 
 def clear(store: Store, name: str) -> None:
     """Let no cached answer of ``service`` or ``service.method`` be used from GENERATION_SECONDS on.
-
-    Nothing is searched for or deleted: the next generation of answers has other keys.
 
     :raises StoreUnavailable: nothing was done.
     """

@@ -20,10 +20,7 @@ class ProbeHistory:
     streak: int = 0
 
     def after(self, healthy: bool, policy: Health) -> ProbeHistory:
-        """Return the history with one answer more.
-
-        The first healthy one ends ``unknown``: nothing speaks against it.
-        """
+        """Return the history with one answer more; the first healthy one ends ``unknown``."""
         if healthy:
             streak = max(self.streak, 0) + 1
             if streak >= policy.healthy_after or self.verdict == "unknown":

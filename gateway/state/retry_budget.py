@@ -1,7 +1,4 @@
-"""A retry budget: retries may be at most a share of recent calls.
-
-So they cannot multiply an outage.
-"""
+"""A retry budget: at most a share of recent calls, so that retries do not multiply an outage."""
 
 from __future__ import annotations
 

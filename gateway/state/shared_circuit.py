@@ -102,10 +102,7 @@ class SharedCircuit:
             self._report(new_state, f"{self._finding(ticket)}: {reason}")
 
     def _should_read(self) -> bool:
-        """Return whether what the store said is old.
-
-        Then this call asks, and those beside it do not wait for that.
-        """
+        """Return whether what the store said is old: then this call alone asks."""
         with self._lock:
             now = self._clock.now()
             if now < self._stale_at:
@@ -114,10 +111,7 @@ class SharedCircuit:
             return True
 
     def _seconds_to_wait(self, ticket: Ticket, max_seconds: float) -> float | None:
-        """Return how long to leave the service alone yet.
-
-        0: the trial may go; None: another's has been answered.
-        """
+        """Return how long yet to wait; 0: the trial may go; None: another's has been answered."""
         open_for = self.breaker.settings.open_for
         try:
             ticket.fence = self._store.acquire(self.key, max(open_for, max_seconds))

@@ -1,7 +1,6 @@
 """Identical calls in flight become one: the first is sent, the others get its answer.
 
-Within a process by a dictionary of futures; across workers by a key in the store that says who
-leads.
+In a process they are futures; across workers a key in the store says who leads.
 """
 
 from __future__ import annotations
@@ -51,10 +50,7 @@ class Deadlines:
 
 
 class SingleFlight:
-    """Calls in flight in this process.
-
-    The lock guards one dictionary and is never held while anything is asked.
-    """
+    """Calls in flight in this process; the lock is never held while anything is asked."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -114,8 +110,7 @@ def _failure(error: BaseException) -> GatewayError:
 class CrossWorkerLock:
     """Calls in flight in all workers.
 
-    A leader that dies is followed by another: at once on its own machine, on others when its
-    ``ttl`` is over.
+    A leader that dies is followed: at once on its own machine, on others after its ``ttl``.
     """
 
     def __init__(self, cache: AnswerCache, clock: Clock) -> None:

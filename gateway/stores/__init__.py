@@ -29,9 +29,7 @@ T = TypeVar("T")
 
 
 class FallbackStore:
-    """Counters, limits and slots that go on in this process's memory while the shared store is
-    away.
-    """
+    """Counters, limits and slots, in this process's memory while the shared store is away."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -65,9 +63,7 @@ class FallbackStore:
         return None if lease is None else LOCAL + lease
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:
-        """Hold the slot longer; should the store be away it may end early: then one more than
-        allowed gets in.
-        """
+        """Hold the slot longer; while the store is away it may end early, and one more gets in."""
         store, lease = self._holder(lease)
         with suppress(StoreUnavailable):
             store.renew_slot(key, lease, ttl)

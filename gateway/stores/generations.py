@@ -1,8 +1,6 @@
-"""Numbers under which cached values lie: a change replaces the number, so that what was cached
-before is out of reach.
+"""Numbers under which cached values lie: a change replaces the number, and nothing is searched for.
 
-Nothing is searched for or deleted, and a slow reader that still caches an old value does so under
-the old number.
+A slow reader that still caches an old value does so under the old number.
 """
 
 from __future__ import annotations
@@ -28,8 +26,7 @@ class Generations:
     def current(self, *names: str) -> str:
         """Return what a key holds for the present generation of all these names.
 
-        :raises StoreUnavailable: they cannot be known; whoever goes on caches under a text of its
-            own.
+        :raises StoreUnavailable: they cannot be known.
         """
         keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)

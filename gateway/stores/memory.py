@@ -14,10 +14,7 @@ from gateway.stores.memory_limits import MIN_SWEEP_ENTRIES, MovingWindows, Slots
 
 
 class MemoryStore(Store):
-    """A store inside one process.
-
-    Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays
-    cheap.
+    """A store inside one process; expired entries are dropped whenever their number has doubled.
 
     :param max_entries: beyond them the oldest make room. Only for what may be forgotten.
     """

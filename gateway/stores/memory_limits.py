@@ -31,12 +31,10 @@ class _Window:
 
 
 class MovingWindows:
-    """Exact limits: never more than so many uses in any span of the window's length, wherever the
-    span begins.
+    """Exact limits: never more than so many uses in any span of the window's length.
 
-    A window logs its uses, those still to come included. A caller that has to wait has its instant
-    reserved, so that it sleeps once, in the order of asking; a caller that would wait too long
-    knows at once.
+    A window logs its uses, those still to come included: a caller that has to wait has its instant
+    reserved, so that it sleeps once, in the order of asking; one that would wait too long is told.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -106,8 +104,7 @@ def _first_room(buckets: Sequence[Bucket], windows: Sequence[_Window], now: int)
 
 
 def _room(window: _Window, amount: int, instant: int) -> int:
-    """Return the first instant with fewer than ``amount`` uses less than a window away, before or
-    after.
+    """Return the first instant with fewer than ``amount`` uses within a window before and after.
 
     No span of a window's length that takes it in can then hold more than ``amount``.
     """

@@ -80,7 +80,6 @@ redis.call('PEXPIRE', KEYS[1], string.format('%.0f', (last - now) / 1000 + 1))
 return 1
 """
 
-
 FENCES = f"{PREFIX}fences"  # the key of the last number given to any lock
 
 INCREMENT = """
@@ -117,8 +116,7 @@ class RedisStore(Store):
     """A ``Store``. Every operation raises ``StoreUnavailable`` when Redis does not answer in time.
 
     :param url: as Redis's clients write it.
-    :param warn: writes a log line, ``warn(event, **fields)``, when it goes away and when it comes
-        back.
+    :param warn: writes a log line, ``warn(event, **fields)``, when it goes and when it is back.
     """
 
     shared = True

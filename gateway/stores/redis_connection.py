@@ -77,9 +77,7 @@ class RedisLink:
         _times.used_seconds = 0.0
 
     def on_return(self, callback: Callable[[], None]) -> None:
-        """Call it whenever Redis is back: before anybody else may use it, and once more right
-        after.
-        """
+        """Call it whenever Redis is back: before anybody else may use it, and right after."""
         self._on_return.append(callback)
 
     @contextmanager
@@ -157,9 +155,8 @@ class RedisLink:
 class _Bounded:
     """A connection of redis-py that ends every wait with the operation's deadline.
 
-    In a busy process time may be up before anybody has looked whether the answer is there: then it
-    is looked for. And where this process got no turn for that long, Redis, beside it, may have had
-    none either: then it waits once more.
+    In a busy process time may be up before anybody has looked for the answer: then that is done.
+    And where this process got no turn, Redis, beside it, may have had none: it waits once more.
     """
 
     def read_response(self, *args: Any, **options: Any) -> Any:

@@ -1,7 +1,5 @@
 """Calls after they have ended: records, statistics of services, spans, the bytes on the wire.
 
-Example::
-
-    records.add(EndedCall.of(method, call, began, elapsed, error), method.mask)
-    records.find("r-1", caller)[0]["attempts"]
+records.add(EndedCall.of(method, call, began, elapsed, error), method.mask)
+records.find("r-1", caller)[0]["attempts"]
 """

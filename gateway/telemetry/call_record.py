@@ -31,10 +31,6 @@ class RecordQuery:
         return all(record[name] == value for name, value in self.equal.items())
 
 
-def started_at(record: Record) -> float:
-    return float(record["started_at"])
-
-
 def to_record(ended: EndedCall, offset: float) -> Record:
     """Return all but the parameters, in few steps; ``render`` does the rest for a reader.
 

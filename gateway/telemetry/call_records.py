@@ -1,9 +1,8 @@
 """What happened to recent calls, attempt by attempt, kept for an hour where all workers find it.
 
-A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so
-that no call waits. Records are kept in lists of bounded length: one of BUCKETS by request id, the
-caller's own, and everybody's, which is longer; the last two once more for calls that failed. While
-the store is away a worker keeps its last MAX_PENDING_RECORDS.
+A call leaves a note when it ends; a thread of each worker writes the notes to the store, in lists
+of bounded length: one of BUCKETS by request id, the caller's own, and everybody's, which is longer;
+the last two once more for failed calls. A worker keeps MAX_PENDING_RECORDS while the store is away.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from gateway.errors import StoreUnavailable
 from gateway.masking import Masker
 from gateway.messages import Caller
 from gateway.stores import Store
-from gateway.telemetry.call_record import Record, RecordQuery, render, started_at, to_record
+from gateway.telemetry.call_record import Record, RecordQuery, render, to_record
 from gateway.telemetry.ended_call import EndedCall, Exporter
 
 RETENTION_SECONDS = 3600.0
@@ -35,8 +34,7 @@ MAX_SHORTENED_ENTRIES = 10  # attempts, and events, that a record too large keep
 
 
 class CallRecords:
-    """Writes and reads the records. Safe under threads and greenlets: one of them takes each note
-    off the deque.
+    """Writes and reads the records. Safe under threads and greenlets: one takes each note.
 
     :param warn: writes a log line, ``warn(event, **fields)``.
     """
@@ -63,8 +61,7 @@ class CallRecords:
         self._pending.append(ended)
 
     def find(self, request_id: str, caller: Caller) -> list[Record]:
-        """Return all calls under a request id that the caller may see, in the order in which they
-        began.
+        """Return all calls under a request id that the caller may see, the oldest first.
 
         :raises StoreUnavailable: they cannot be looked for.
         """
@@ -152,15 +149,12 @@ class CallRecords:
         records = [
             record for record in records if record["started_at"] > oldest and query.matches(record)
         ]
-        records.sort(key=started_at, reverse=True)
+        records.sort(key=lambda record: float(record["started_at"]), reverse=True)
         is_admin = caller.role == "admin"
         return [render(record, is_admin=is_admin) for record in records]
 
     def _to_line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
-        """Return a record as JSON, as short as it must be.
-
-        All but the parameters is in our own words, so that only they are masked.
-        """
+        """Return a record as JSON, as short as it must be; only the parameters need a mask."""
         line = dump_json(record)
         params_json = self._masker.mask_line(dump_json(params))
         if len(line) > MAX_RECORD_BYTES:

@@ -1,9 +1,8 @@
 """How each service has done, minute by minute over the last hour, as all workers saw it.
 
-A call costs one append. Every second each worker adds up its new calls and writes its own part of
-the minute to the store, under a number it took for that minute; a reader asks how many numbers were
-taken and reads them all. While the store is away a worker shows only what it counted itself, and
-writes it once the store is back.
+A call costs one append. Every second each worker writes its own part of the minute to the store,
+under a number it took for that minute; a reader reads all numbers that were taken. While the store
+is away a worker shows what it counted itself, and writes it once the store is back.
 """
 
 from __future__ import annotations

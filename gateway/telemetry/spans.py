@@ -1,8 +1,6 @@
-"""Spans of calls and attempts, sent to an OpenTelemetry collector by OTLP over HTTP. Imported only
-where that is set.
+"""Spans of calls and attempts, sent to an OpenTelemetry collector by OTLP over HTTP.
 
-They are made after the call, of what its record is made of: a call waits for nothing, and knows no
-OpenTelemetry.
+They are made after the call, as its record is. Imported only where that is set.
 """
 
 from __future__ import annotations

@@ -43,8 +43,7 @@ class WireLog:
     def wrap(self, send: SendFor, *, fetches_token: bool = False) -> SendFor:
         """Return ``send`` with a line about each exchange.
 
-        :param fetches_token: the answer has a token, which nobody knows yet as a secret; neither
-            its body is shown nor what its headers say.
+        :param fetches_token: the answer has a secret that nobody knows yet, so it is not shown.
         """
 
         def send_and_log(request: HttpRequest, call: Call) -> HttpResponse:
