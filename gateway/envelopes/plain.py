@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.envelopes.places import find_text
+from gateway.bodies.text import decode_text
+from gateway.envelopes.places import MAX_MESSAGE_CHARACTERS, find_text
 from gateway.errors import (
     BadResponse,
     CredentialExpired,
@@ -27,6 +28,8 @@ MESSAGE_PLACES = (
     ["message"],
     ["detail"],
     ["errors", "0", "message"],
+    ["errors", "0", "detail"],
+    ["title"],
     ["error"],
     ["msg"],
 )
@@ -41,9 +44,12 @@ def plain_envelope(response: HttpResponse, read: Reader) -> Any:
 
 def _plain_error(response: HttpResponse, read: Reader) -> GatewayError:
     """Return what the status stands for, with the words found where vendors usually put them."""
-    message = ""
-    with suppress(BadResponse):
-        message = find_text(response, read_body(response, read), MESSAGE_PLACES)
+    content_type = response.headers.get("content-type", "")
+    reply = read.read_error(response.body, content_type)
+    message = find_text(response, reply, MESSAGE_PLACES)
+    if reply is None and content_type.startswith("text/plain"):
+        with suppress(ValueError):
+            message = decode_text(response.body, content_type, None)[:MAX_MESSAGE_CHARACTERS]
     detail = f"HTTP {response.status}"
     if message:
         detail += f": {message}"

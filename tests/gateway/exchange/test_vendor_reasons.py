@@ -86,6 +86,29 @@ def test_the_record_tells_admins_why_and_its_caller_only_where_the_service_has_o
     assert for_caller["why"] == for_caller["attempts"][0]["why"] == (why if opted_in else None)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "words"),
+    [
+        ("text/plain; charset=utf-8", "no such city, ask 13812345678", "no such city, ask 1381234****"),
+        ("text/plain", '{"message": "no such city"}', "no such city"),
+        ("application/vnd.api+json", '{"errors": [{"detail": "no such city"}]}', "no such city"),
+        ("application/problem+json", '{"type": "x", "title": "no such city"}', "no such city"),
+        ("text/plain", "", None),
+    ],
+)  # fmt: skip
+def test_a_vendors_words_are_found_in_plain_text_and_where_standards_put_them(
+    open_gate: Open, content_type: str, body: str, words: str | None
+) -> None:
+    refusal = answer(body.encode(), "404 Not Found", f"Content-Type: {content_type}")
+    with Wire([refusal]) as server:
+        settings = service(server.url, methods={"m": {"http": "GET /"}}, expose_vendor_error=True)
+        at = open_gate({"s": settings})
+        vendor = describe_error(failure(at))["vendor"]
+        [record] = at.gateway.records.find("r-1", ADMIN)
+    assert vendor["message"] == words
+    assert record["why"] == (f"HTTP 404: {words}" if words else "HTTP 404")
+
+
 def test_why_a_connection_failed_is_for_admins_alone(open_gate: Open) -> None:
     settings = service("http://127.0.0.1:1", methods={"m": {"http": "GET /"}}, retry={"times": 0})
     at = open_gate({"s": {**settings, "expose_vendor_error": True}})
