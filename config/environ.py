@@ -142,13 +142,14 @@ class Reader(environs.Env):
         return self._fields.keys()
 
     def comma_separated(self, name: str, check: Callable[[str], object]) -> tuple[str, ...] | None:
-        """Read a comma-separated list, each item checked."""
+        """Read a comma-separated list, each item checked; blanks beside one count in secrets."""
 
         def check_all(values: list[str]) -> None:
             for value in values:
                 check(value)
 
-        values: list[str] | None = self.list(name, [], validate=check_all)
+        read_item = str if "SECRET" in name else str.strip
+        values: list[str] | None = self.list(name, [], subcast=read_item, validate=check_all)
         return None if values is None else tuple(values)
 
     def problems(self) -> list[str]:

@@ -94,6 +94,23 @@ def test_in_production_a_missing_secret_stops_the_start(monkeypatch: pytest.Monk
         Settings.from_env()
 
 
+def test_blanks_beside_the_commas_of_a_list_are_no_part_of_its_items_but_of_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = ("a" * 32, " " + "b" * 32)
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, http://localhost:3000")
+    monkeypatch.setenv("FILES_ALLOW", "image/*, application/pdf")
+    monkeypatch.setenv("METRICS_ALLOW", "10.0.0.0/8 , 192.168.7.1")
+    monkeypatch.setenv("JWT_PREVIOUS_SECRETS", ",".join(older))
+
+    settings = Settings.from_env()
+
+    assert settings.cors_origins == ("https://a.example", "http://localhost:3000")
+    assert settings.files_allow == ("image/*", "application/pdf")
+    assert settings.metrics_allow == ("10.0.0.0/8", "192.168.7.1")
+    assert tuple(secret.reveal() for secret in settings.jwt_previous_secrets) == older
+
+
 def test_in_production_any_origin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENV", "production")
     monkeypatch.setenv("JWT_SECRET", SECRET)
