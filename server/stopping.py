@@ -26,7 +26,7 @@ def announce(arbiter: Any) -> None:
     arbiter.handle_term = handle_term
 
 
-def announced() -> bool:
+def service_ends() -> bool:
     return _state[0] != SERVES
 
 

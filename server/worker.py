@@ -91,16 +91,16 @@ class Worker(GeventWorker):
         began = time.monotonic()
         state = AppState.of(self.wsgi)
         self._tick()  # a signal to all processes may reach this one before the master
-        if not stopping.announced():
+        if not stopping.service_ends():
             self._await_successor(began + SUCCESSOR_SECONDS)
             began = time.monotonic()
-        if stopping.announced():
+        if stopping.service_ends():
             state.stopping.set()
         else:
             for listener in self.listeners:
                 listener.close()  # others listen on the same socket
         drained = began + state.settings.drain_seconds
-        while time.monotonic() < drained and (stopping.announced() or self._busy()):
+        while time.monotonic() < drained and (stopping.service_ends() or self._busy()):
             self._tick()
         self._close_listeners()
         while self._busy() and time.monotonic() < began + self.cfg.graceful_timeout - 1:
@@ -115,7 +115,7 @@ class Worker(GeventWorker):
         """Go on accepting: a reload tells this worker to end before another has its modules."""
         while (
             time.monotonic() < until
-            and not stopping.announced()
+            and not stopping.service_ends()
             and not stopping.successor_accepts(self.age, self.cfg.workers)
         ):
             self._tick()

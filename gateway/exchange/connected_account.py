@@ -159,15 +159,11 @@ def key_of_service(service: Service) -> ConnectionKey:
 
 
 class Authorization:
-    """How an admin connects a service's account: a URL for the browser, and the code it brings.
-
-    :raises TypeError: the service's ``auth`` is not ``oauth2``.
-    """
+    """How an admin connects a service's account: a URL for the browser, and the code it brings."""
 
     def __init__(self, service: Service, runtime: Runtime) -> None:
         signer = make_signer(service.auth, service.base_urls[0])
-        if not isinstance(signer, OAuth2):
-            raise TypeError(service.auth["type"])
+        assert isinstance(signer, OAuth2)
         self.key = key_of_service(service)
         self._signer = signer
         self._runtime = runtime

@@ -19,7 +19,7 @@ from gateway.catalog.model import Timeout
 from gateway.clock import Clock, Pause
 from gateway.errors import ConnectTimeout, DeadlineExceeded, ProxyFailed, ReadTimeout
 from gateway.http.connect.connection import Connection
-from gateway.http.connect.connector import Connector, not_sent
+from gateway.http.connect.connector import Connector, connect_error
 from gateway.http.connect.tunnel import proxy_error
 from gateway.http.idle_connections import IdleConnections
 from gateway.http.response.head import Headers
@@ -156,7 +156,7 @@ class ConnectionPool:
             except OSError as error:
                 connection.close()
                 if not connection.use_count:
-                    raise not_sent(error) from error
+                    raise connect_error(error) from error
                 # It went stale in the pool; nothing was lost but this connection.
             except BaseException:
                 connection.close()

@@ -45,15 +45,15 @@ class CredentialMask:
         self._signer_secrets = tuple(signer_secrets)
         self._kind = kind_of(method.response)
         self._escapes = _ESCAPES.get(self._kind, b"\0")
-        self._latest: tuple[Secret, CredentialForms] | None = None
+        self._cache: tuple[Secret, CredentialForms] | None = None
 
     def mask(self, data: Any, response: HttpResponse, token: Secret = _NONE) -> Any:
         """Return ``data``, which was read from ``response``, without them; it is changed in place.
 
         :param token: a fetched one, which the request had.
         """
-        latest = self._latest
-        forms = latest[1] if latest and latest[0] is token else self._forms(token)
+        cache = self._cache
+        forms = cache[1] if cache and cache[0] is token else self._forms(token)
         body = response.body
         if not forms.needles or not forms.may_be_in(body, self._escapes):
             return data
@@ -102,11 +102,11 @@ class CredentialMask:
         return StreamMask(forms, read).read if forms.needles else read
 
     def _forms(self, token: Secret) -> CredentialForms:
-        latest = self._latest
-        if latest is None or (latest[0] is not token and latest[0] != token):
-            latest = (token, CredentialForms({*self._declared(), token.reveal()}))
-            self._latest = latest
-        return latest[1]
+        cache = self._cache
+        if cache is None or (cache[0] is not token and cache[0] != token):
+            cache = (token, CredentialForms({*self._declared(), token.reveal()}))
+            self._cache = cache
+        return cache[1]
 
     def _declared(self) -> Iterator[str]:
         settings = [value for _, value in leaves(self._method.service.auth)]

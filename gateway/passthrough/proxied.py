@@ -52,7 +52,7 @@ class _ProxyExchange:
         request = self._build(call, sender.next_url(), sender.clock.wall())
         response, token = sender.open(request, call)
         status = response.status
-        headers, rebase = self._rebased(response, request, call)
+        headers, rebase = self._rebase_headers(response, request, call)
         headers, reason = sender.credentials.mask_head(headers, response.reason, token)
         coded = self._envelope if self._envelope and is_json(response.headers) else None
         may_be_expired = self._fetches_token and (status == 401 or coded)
@@ -77,7 +77,7 @@ class _ProxyExchange:
         finally:
             del failure  # its traceback has this frame: both would stay until garbage is collected
 
-    def _rebased(
+    def _rebase_headers(
         self, response: StreamingResponse, request: HttpRequest, call: Call
     ) -> tuple[Pairs, BodyRebase | None]:
         """Return the answer's headers as they go on, and what rewrites its body."""

@@ -32,7 +32,7 @@ class ProxiedRequestBuilder:
         :param at: Unix seconds.
         """
         inbound = call.inbound or NO_REQUEST
-        headers, lines = self._joined_headers(inbound.headers)
+        headers, lines = self._join_headers(inbound.headers)
         headers["X-Request-ID"] = call.request_id
         headers |= call.context.headers(call.trace.attempts[-1].span_id)
         if self._reads_body:
@@ -57,7 +57,7 @@ class ProxiedRequestBuilder:
             lines=lines,
         )
 
-    def _joined_headers(
+    def _join_headers(
         self, pairs: Pairs
     ) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
         """Return the declared headers and the caller's own, and the lines of those in several."""

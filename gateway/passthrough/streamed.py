@@ -61,7 +61,7 @@ def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handl
         extras = NO_EXTRAS
         if read_stream_extras:
             extras = read_stream_extras(join_lines(response.headers), token)
-        passed = _forwarded(response.headers, credentials, token)
+        passed = _forward_headers(response.headers, credentials, token)
         if has_codes and is_json(response.headers):
             whole = response.read_whole(method.service.max_response)
             sender.unwrap(whole, envelope, reader, token)
@@ -73,7 +73,7 @@ def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handl
     return handle
 
 
-def _forwarded(headers: Pairs, credentials: CredentialMask, token: Secret) -> Pairs:
+def _forward_headers(headers: Pairs, credentials: CredentialMask, token: Secret) -> Pairs:
     return tuple(
         (name, credentials.mask_text(value, token))
         for name, value in headers

@@ -74,14 +74,14 @@ class Connector:
         except TimeoutError as error:
             raise ConnectTimeout(detail=str(error)) from error
         except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
-            raise not_sent(error) from error
+            raise connect_error(error) from error
 
     def _addresses(self, timeout: float) -> list[Address]:
         """Return the addresses to connect to: the host's, or its proxy's."""
         if self._proxy is None:
             return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
         if not self._allow_private and is_private_host(self._host):
-            raise _refused(self._host)
+            raise _refusal(self._host)
         try:
             return self._resolver.addresses(self._proxy.host, self._proxy.port, timeout)
         except ConnectFailed as error:
@@ -92,7 +92,7 @@ class Connector:
             return addresses
         allowed = [address for address in addresses if not is_private(address.host)]
         if not allowed:
-            raise _refused(addresses[0].host)
+            raise _refusal(addresses[0].host)
         return allowed
 
     def _connect(self, addresses: list[Address], until: float) -> Connection:
@@ -142,7 +142,7 @@ class Connector:
         return connection
 
 
-def not_sent(error: OSError | MemoryError) -> ConnectFailed | OutOfResources:
+def connect_error(error: OSError | MemoryError) -> ConnectFailed | OutOfResources:
     """Return what it means that no byte of a request could be sent."""
     kind = OutOfResources if is_exhaustion(error) else ConnectFailed
     return kind(detail=f"{type(error).__name__}: {error}")
@@ -154,7 +154,7 @@ def host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
-def _refused(address: str) -> AddressRefused:
+def _refusal(address: str) -> AddressRefused:
     return AddressRefused(
         detail=f"{address} is no public address, and the service does not say allow_private"
     )

@@ -154,11 +154,11 @@ def _spellings(url: str) -> Iterable[tuple[str, str]]:
 
 def _pattern(origin: str, path: str) -> bytes:
     """Return a regular expression for all spellings of a URL in JSON; hosts have no case."""
-    letters = [_spelled(letter, {letter.lower(), letter.upper()}) for letter in origin]
-    return "".join([*letters, *[_spelled(letter, {letter}) for letter in path]]).encode()
+    letters = [_letter_pattern(letter, {letter.lower(), letter.upper()}) for letter in origin]
+    return "".join([*letters, *[_letter_pattern(letter, {letter}) for letter in path]]).encode()
 
 
-def _spelled(letter: str, cases: Iterable[str]) -> str:
+def _letter_pattern(letter: str, cases: Iterable[str]) -> str:
     forms = [re.escape(case) for case in sorted(cases)]
     for case in sorted(cases):
         forms.append(rf"\\u00(?i:{ord(case):02x})")

@@ -53,14 +53,14 @@ class Head:
     exact: bool = True
     lines_end_in_lf: bool = False
 
-    def joined(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str]:
         """Return the headers by lower-case names; those of one name are joined with a comma."""
         headers: dict[str, str] = {}
         for name, text in self.pairs:
             headers[name] = f"{headers[name]}, {text}" if name in headers else text
         return headers
 
-    def presentable(self) -> list[tuple[str, str]]:
+    def sanitize(self) -> list[tuple[str, str]]:
         """Return the headers in order: none without a name, none with control characters."""
         pairs = []
         for line in self.lines:

@@ -86,7 +86,7 @@ class ResponseParser:
         """Read the body by what the head says (RFC 9112, 6.3)."""
         self._head = head
         self.status = head.status
-        self.headers = head.joined()
+        self.headers = head.to_dict()
         if self._no_body or head.status in (204, 304):
             self._finish()
             return
@@ -191,7 +191,7 @@ class StreamingResponseParser(ResponseParser):
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The headers as they came, in order, but for a length that cannot be passed on so."""
-        pairs = self._head.presentable() if self._head else []
+        pairs = self._head.sanitize() if self._head else []
         length = self.headers.get("content-length")
         if length is None or length.isdecimal():
             return pairs

@@ -57,7 +57,7 @@ class StreamingResponse:
         self._clock = clock
         self._give_back = give_back
         now = clock.now()
-        self._latest = now + MAX_STREAM_SECONDS
+        self._ends_at = now + MAX_STREAM_SECONDS
         self._watch_at = now + WATCH_DELAY_SECONDS
         # A service that sends without a pause would keep every other greenlet waiting.
         self.pause = Pause(clock)
@@ -85,10 +85,10 @@ class StreamingResponse:
         parser = self._parser
         try:
             if rest:
-                self._connection.send_all(rest, self._until())
+                self._connection.send_all(rest, self._step_deadline())
             if upload:
                 self._send_upload(upload)
-            until = self._until()
+            until = self._step_deadline()
             while not parser.has_body:
                 self._receive(until)
         except OSError as error:
@@ -100,13 +100,13 @@ class StreamingResponse:
 
     def _send_upload(self, upload: RequestStream) -> None:
         for piece in upload:
-            if self._answered() or not self._send_piece(_framed(piece, upload)):
+            if self._has_answer() or not self._send_piece(_frame(piece, upload)):
                 self._parser.request_cut_short = True
                 return
         if upload.length is None:
             self._send_piece(b"0\r\n\r\n")
 
-    def _answered(self) -> bool:
+    def _has_answer(self) -> bool:
         data = self._connection.read_available()
         if data is not None:
             self._feed(data)
@@ -115,7 +115,7 @@ class StreamingResponse:
     def _send_piece(self, data: bytes) -> bool:
         """Return False once the service takes no more; it may have said why."""
         try:
-            self._connection.send_all(memoryview(data), self._until())
+            self._connection.send_all(memoryview(data), self._step_deadline())
         except TimeoutError:
             raise
         except OSError:
@@ -139,7 +139,7 @@ class StreamingResponse:
         """
         try:
             while not (piece := self._parser.take()) and not self._parser.done:
-                self._receive(min(self._clock.now() + self._timeouts.read, self._latest))
+                self._receive(min(self._clock.now() + self._timeouts.read, self._ends_at))
         except OSError as error:
             raise self._translate(error) from error
         except BaseException:
@@ -157,7 +157,7 @@ class StreamingResponse:
         :returns: what came, and whether there is more.
         """
         parser = self._parser
-        until = self._until()
+        until = self._step_deadline()
         try:
             with suppress(TimeoutError):
                 while not parser.done and parser.size <= size:
@@ -184,7 +184,7 @@ class StreamingResponse:
             raise BadResponse(detail=f"larger than max_response ({limit} bytes)")
         if more:
             self.close()
-            raise self._too_slow()
+            raise self._timeout_error()
         headers = self._parser.headers
         plain = inflate(body, headers, limit, self.pause)
         return HttpResponse(self.status, Headers(headers), plain)
@@ -197,11 +197,11 @@ class StreamingResponse:
             if self.on_end:
                 self.on_end()
 
-    def _until(self) -> float:
+    def _step_deadline(self) -> float:
         """Return the instant at which the next piece must have gone out, or the answer begun."""
         return min(self._clock.now() + self._timeouts.read, self._timeouts.deadline)
 
-    def _too_slow(self) -> GatewayError:
+    def _timeout_error(self) -> GatewayError:
         if self._clock.now() >= self._timeouts.deadline:
             return DeadlineExceeded()
         return ReadTimeout(detail="it drips")
@@ -236,7 +236,7 @@ class StreamingResponse:
         return self._parser.connection_error(error)
 
 
-def _framed(piece: bytes, upload: RequestStream) -> bytes:
+def _frame(piece: bytes, upload: RequestStream) -> bytes:
     if upload.length is not None:
         return piece
     return b"%x\r\n%b\r\n" % (len(piece), piece)
