@@ -44,8 +44,7 @@ Report = Callable[[Outcome], object]
 class Step:
     """One call to make.
 
-    :param build_call: returns the call by the outcomes so far; raises a ``GatewayError`` where
-        they do not serve.
+    :param build_call: returns the call by the outcomes so far, or raises a ``GatewayError``.
     :param needs: the names of the steps that must have ended before.
     """
 

@@ -1,8 +1,5 @@
 """A method's chain: the middlewares in their order around one exchange with the service.
 
-chains = Chains.build(catalog, runtime)
-method, handler = chains.find("weather", "now")
-
 The order is correctness. A middleware that a method does not need is not in its chain.
 """
 

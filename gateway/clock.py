@@ -1,8 +1,4 @@
-"""Time, handed in rather than reached for, so that tests can hold it; threads beside the calls.
-
-clock: Clock = SystemClock()
-deadline = clock.now() + 5
-"""
+"""Time, handed in rather than reached for, so that tests can hold it; threads beside the calls."""
 
 from __future__ import annotations
 

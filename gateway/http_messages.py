@@ -1,8 +1,4 @@
-"""The values of an exchange, on the wire: HttpRequest -> HttpResponse.
-
-request = HttpRequest("GET", "https://api.example.com", "/v1/now", query=(("city", "Oslo"),))
-request.target  # "/v1/now?city=Oslo"
-"""
+"""The values of an exchange, on the wire: HttpRequest -> HttpResponse."""
 
 from __future__ import annotations
 
@@ -46,8 +42,7 @@ class HttpRequest:
     What ``target`` and ``body`` have is sent as it is.
 
     :param body: nothing, where an ``upload`` is sent.
-    :param lines: headers in several lines; they are no longer sent once a signer has put another
-        value in their place.
+    :param lines: headers in several lines, unless a signer has put another value in their place.
     :param query_safe: characters in the values of ``query`` that are not quoted, by their name.
     :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``,
         which takes the place of what has the same name.

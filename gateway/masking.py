@@ -1,8 +1,4 @@
-"""What a log line may say: secrets never print, phone numbers lose their last four digits.
-
-masker.register(Secret("hunter2-hunter2"))
-masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
-"""
+"""What a log line may say: secrets never print, phone numbers lose their last four digits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""The values of a call, asked and answered: Call -> Result, and the Trace beside them.
-
-call = Call("weather", "now", {"city": "Oslo"}, caller=Caller("user:7"), request_id="r-1")
-result = gateway.call(call)
-"""
+"""The values of a call, asked and answered: Call -> Result, and the Trace beside them."""
 
 from __future__ import annotations
 
@@ -30,8 +26,7 @@ class Caller:
     """The user or app that calls us.
 
     :param id: ``user:7`` or ``app:shop``; what logs show.
-    :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its
-        role may.
+    :param allow: ``service``, ``service.method`` or ``*`` patterns; a user's is ``*``.
     :param rate: its limit, such as ``100/minute``; None for none.
     """
 

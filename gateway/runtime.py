@@ -35,6 +35,8 @@ MAX_RENEWALS = 16
 
 #: Answers a call or raises a ``GatewayError``.
 Handler = Callable[[Call], Result]
+#: Called once per method at load; returns the handler it is given where the method needs no more.
+Middleware = Callable[[Handler, Method, "Runtime"], Handler]
 
 
 class Log(Protocol):
@@ -44,12 +46,6 @@ class Log(Protocol):
     def info(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
     def error(self, event: str, **fields: Any) -> Any: ...
-
-
-class Middleware(Protocol):
-    """Called once per method at load; returns ``next_handler`` where the method needs no more."""
-
-    def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
 
 
 class PerService(Generic[T]):
@@ -106,9 +102,8 @@ class Runtime:
     :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
     :param connections: keeps the refresh tokens of services that an account is connected to.
     :param dumps: each exchange with a service is shown in the log, at its debug level.
-    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a
-        call goes on to. It is given this runtime, which therefore does not refer to itself: a
-        catalog is freed without the collector.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with that one's chain.
+        It is given this runtime, which does not refer to itself: a catalog is freed at once.
     """
 
     client: Client

@@ -27,8 +27,7 @@ class RequestStream:
     """A caller's body, which passes once.
 
     :param chunks: the body, as it comes.
-    :param read_whole: returns all of it, as often as asked; raises a ``CallerError`` where it is
-        too large for that.
+    :param read_whole: returns all of it, as often as asked; raises a ``CallerError`` if too large.
     :param length: bytes, where the caller has said so.
     :ivar started: some of it has passed.
     :ivar trailers: headers that came after it.
@@ -67,8 +66,7 @@ class RequestStream:
 class PassthroughRequest:
     """What of the caller's own request goes on to the service as it is.
 
-    :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came; None for no
-        query at all.
+    :param verb: of a proxied request, as ``path`` and ``query``, quoted as they came; None: none.
     :param gate_url: the URL under which its caller reaches the service.
     """
 
@@ -86,8 +84,7 @@ class ResponseStream:
 
     :ivar body: all of it, where it was here from the beginning.
     :ivar piece_callback: called with each piece.
-    :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it
-        breaks off.
+    :param read: returns the next piece, nothing at the end; raises a ``GatewayError``.
     :param close: ends the exchange before its end.
     :param reason: what its status line says beside the status; None where that is ours to say.
     """

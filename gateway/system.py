@@ -107,8 +107,7 @@ def disk_problem(path: Path) -> str:
 def read_regular(path: Path, max_bytes: int) -> bytes:
     """Return the bytes of an operator's file, which cannot hold up or fill the process.
 
-    :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is
-        larger than that.
+    :raises OSError: it cannot be read, is no regular file, or is larger than that.
     """
     _check(path.stat(), max_bytes)  # before it is opened, which alone may wait, or rewind a tape
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:

@@ -1,8 +1,5 @@
 """A bounded pool of threads, or greenlets under gevent, for jobs that report themselves.
 
-    pool = WorkerPool(100, "postern-together")
-    pool.submit(lambda: answers.put(5))
-
 The standard library's costs ten times the Python calls a job: a future, its condition and locks.
 """
 

@@ -1,5 +1,4 @@
-"""``multipart/form-data`` (RFC 7578), spelled as browsers do (WHATWG, "multipart/form-data encoding
-algorithm").
+"""``multipart/form-data`` (RFC 7578), spelled as browsers do (WHATWG).
 
 A caller gives a file as ``{filename, content_type, base64}``; all else is a text.
 """

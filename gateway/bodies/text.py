@@ -56,8 +56,7 @@ def decode_text(
 ) -> str:
     """Decode a body by its byte order mark, the catalog, its Content-Type or itself, else as UTF-8.
 
-    :param charset: what the catalog says; before Content-Type, because servers add theirs without
-        looking.
+    :param charset: what the catalog says, before Content-Type: servers add theirs without looking.
     :param inside: what the body says of itself, such as an XML declaration.
     :raises ValueError: it is not in that charset, or nobody has heard of that charset.
     """

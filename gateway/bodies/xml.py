@@ -37,8 +37,7 @@ def read_xml(
 
     :param lists: names of elements that are a list even if there is one.
     :param pause: called between two steps.
-    :raises ValueError: with a short reason: not XML, has a DTD, nested too deeply, too many
-        elements.
+    :raises ValueError: it is not XML, has a DTD, is nested too deeply or has too many elements.
     """
     declared = _DECLARED.match(body)
     text = decode_text(body, content_type, charset, declared and declared[1].decode())

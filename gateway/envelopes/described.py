@@ -1,8 +1,4 @@
-"""Envelopes described by data: where a code stands, what codes mean, and where the data is.
-
-envelope = DescribedEnvelope({"code": "errcode", "ok": [0], "data": "result"})
-data = envelope(response, make_reader("json"))
-"""
+"""Envelopes described by data: where a code stands, what codes mean, and where the data is."""
 
 from __future__ import annotations
 

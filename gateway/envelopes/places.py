@@ -1,7 +1,4 @@
-"""Places in an answer: a dotted path into the reply, or ``header:NAME``.
-
-find_text(response, {"error": {"message": "no"}}, split_places("error.message"))  # "no"
-"""
+"""Places in an answer: a dotted path into the reply, or ``header:NAME``."""
 
 from __future__ import annotations
 

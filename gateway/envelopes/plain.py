@@ -1,7 +1,4 @@
-"""What an answer means where nothing describes it: the HTTP status decides, the body is the data.
-
-data = plain_envelope(response, make_reader("json"))
-"""
+"""What an answer means where nothing describes it: the status decides, the body is the data."""
 
 from __future__ import annotations
 

@@ -116,8 +116,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "errors": {
             "rate_limit": "downstream_quota",
             **_codes(
-                "credential_error",
-                "api_key_expired platform_api_key_expired secret_key_required",
+                "credential_error", "api_key_expired platform_api_key_expired secret_key_required"
             ),
             "api_error": "downstream_error",
             "HTTP 403": "credential_error",
@@ -186,13 +185,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "data": "data",
         "errors": {
             **_codes(
-                "downstream_quota",
-                "THROTTLED RATE_LIMITED RATE_LIMIT_EXCEEDED TOO_MANY_REQUESTS",
+                "downstream_quota", "THROTTLED RATE_LIMITED RATE_LIMIT_EXCEEDED TOO_MANY_REQUESTS"
             ),
             **_codes("credential_expired", "UNAUTHENTICATED invalid-jwt"),
             **_codes(
-                "credential_error",
-                "FORBIDDEN ACCESS_DENIED INSUFFICIENT_SCOPES access-denied",
+                "credential_error", "FORBIDDEN ACCESS_DENIED INSUFFICIENT_SCOPES access-denied"
             ),
             **_codes("downstream_error", "INTERNAL_SERVER_ERROR SERVICE_UNAVAILABLE"),
         },

@@ -52,8 +52,7 @@ def share(folder: str, slot: int, warn: Callable[..., Any]) -> None:
     """Count in files of this folder from now on; to be called before there are ``Metrics``.
 
     :param slot: no other living process has it.
-    :param warn: as the log's ``warning``; called once when the files have no space, and once when
-        they have.
+    :param warn: as the log's ``warning``; called when the files have no space, and when they have.
     """
     os.environ[FOLDER_VARIABLE] = folder  # prometheus_client knows no other way
     values.ValueClass = MetricFiles(folder, slot, warn).value

@@ -1,9 +1,7 @@
 """A worker's counts in mapped files, which any worker can read.
 
 The space of a file is taken before anything is written into it. prometheus_client makes them
-sparse; where the disk is full, a write into such a hole is a SIGBUS, which ends the process::
-
-    values.ValueClass = MetricFiles(folder, slot, warn).value
+sparse; where the disk is full, a write into such a hole is a SIGBUS, which ends the process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Gauges of what is so now, read when somebody asks for the metrics.
-
-breaker_gauge({"maps": "open"})
-"""
+"""Gauges of what is so now, read when somebody asks for the metrics."""
 
 from __future__ import annotations
 

@@ -20,8 +20,7 @@ def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Let calls go on with their parameters loaded.
 
     :raises Forbidden: the caller may not call the method.
-    :raises InvalidParams: ``fields`` says which and why; or the method streams, and the call is a
-        part of another.
+    :raises InvalidParams: ``fields`` says which; or a method that streams is a part of others.
     :raises RateLimited: the caller's own limit, over all that it calls, is used up.
     """
     use_caller_limit = caller_limit(method, runtime)
@@ -42,8 +41,7 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
     """Return the call with its parameters loaded.
 
     :raises Forbidden: the caller may not call the method.
-    :raises InvalidParams: ``fields`` says which and why; or all pages are asked for where there are
-        none.
+    :raises InvalidParams: ``fields`` says which and why.
     """
     authorize(method, call.caller)
     if call.all_pages and method.paginate is None:

@@ -83,11 +83,7 @@ def _guard_at(
 
 
 def _judge(
-    error: BaseException,
-    ticket: Ticket,
-    call: Call,
-    attempts: Sequence[Attempt],
-    method: Method,
+    error: BaseException, ticket: Ticket, call: Call, attempts: Sequence[Attempt], method: Method
 ) -> tuple[bool | None, str]:
     """Return whether the service failed, None if this says nothing about it; and why."""
     if not isinstance(error, GatewayError):

@@ -145,8 +145,8 @@ class Idempotency:
         """Return or raise what ``action`` does the first time; under the same key, the same again.
 
         :param action: returns data that JSON can say.
-        :raises Conflict: it is being done, its outcome is unknown, or the key was used for
-            something else.
+        :raises Conflict: its outcome is unknown, or the key was used for something else.
+        :raises UnderWay: it is being done.
         :raises StoreUnavailable: whether it was done cannot be known; nothing is done.
         :raises GatewayError: as ``action`` did.
         """

@@ -165,10 +165,7 @@ class Hmac(Signer):
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         values = {name: plain(template) for name, template in auth.get("values", {}).items()}
-        self._constants = {
-            "secret": key_of(auth),
-            "key_id": plain(auth.get("key_id", "")).encode(),
-        }
+        self._constants = {"secret": key_of(auth), "key_id": plain(auth.get("key_id", "")).encode()}
         self._values = {name: compile_template(template) for name, template in values.items()}
         self._signed_headers = tuple(auth.get("signed_headers", ()))
         steps = auth.get("derive", ["{secret}"])

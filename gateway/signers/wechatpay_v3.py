@@ -1,8 +1,7 @@
 """WeChat Pay API v3: requests signed with the merchant's RSA key, verified replies.
 
 Source: pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing), 4013053249 (verifying with the
-public key), 4013053420 (verifying with platform certificates); earlier at
-pay.weixin.qq.com/wiki/doc/apiv3/wechatpay/wechatpay4_0.shtml.
+public key), 4013053420 (verifying with platform certificates).
 """
 
 from __future__ import annotations

@@ -1,10 +1,4 @@
-"""A circuit breaker in one process: closed, open, half open.
-
-In a half-open circuit one call is let through, the trial::
-
-    ticket = breaker.acquire()
-    breaker.record(ticket, failed=True)
-"""
+"""A circuit breaker in one process; in a half-open one a single call is let through, the trial."""
 
 from __future__ import annotations
 

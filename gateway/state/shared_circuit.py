@@ -1,10 +1,4 @@
-"""The circuit of a service, over all workers: what one learns, the others hear of.
-
-ticket = circuit.acquire()
-circuit.settle(ticket, failed=True, reason="HTTP 503")
-
-The state machine of one worker is ``gateway.state.breaker``.
-"""
+"""The circuit of a service, over all workers: what one learns, the others hear of."""
 
 from __future__ import annotations
 
@@ -27,7 +21,7 @@ ELSEWHERE = "another worker's finding"
 
 
 class SharedCircuit:
-    """The circuit of one service at one place, shared by all workers.
+    """The circuit of one service at one place; ``CircuitBreaker`` is one worker's.
 
     :param place: ``base_url``, or ``backup_url``, which fails for reasons of its own.
     :param warn: writes a line of the log.

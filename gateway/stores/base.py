@@ -44,8 +44,7 @@ class Lock:
 class Store(Protocol):
     """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
 
-    :raises StoreUnavailable: any operation, when the store is on another machine and does not
-        answer.
+    :raises StoreUnavailable: any operation, when a store on another machine does not answer.
     """
 
     shared: bool  # whether other processes may write to it
@@ -84,8 +83,7 @@ class Store(Protocol):
     def acquire(self, key: str, ttl: float) -> int | None:
         """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
 
-        :returns: a fencing number, higher than any that this lock gave before; None while another
-            holds it.
+        :returns: a fencing number, higher than any before; None while another holds the lock.
         """
 
     def release(self, key: str, fence: int) -> None:
@@ -102,8 +100,7 @@ class Store(Protocol):
         """Do the same, never raising: a store that is away stores it once it is back."""
 
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
-        """Use all buckets once or none: now, or else reserve the first instant at which all have
-        room.
+        """Use all buckets once: now, or reserve the first instant at which all have room; or none.
 
         :param max_wait: seconds; an instant that is further away is not reserved.
         """

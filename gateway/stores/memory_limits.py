@@ -1,7 +1,4 @@
-"""Limits inside one process: uses in a moving window, and slots that are held for a time.
-
-permit = MovingWindows(clock).acquire_rate([Bucket("limit:user:7", parse_rate("100/minute"))])
-"""
+"""Limits inside one process: uses in a moving window, and slots that are held for a time."""
 
 from __future__ import annotations
 

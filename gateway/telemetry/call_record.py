@@ -1,20 +1,19 @@
-"""One call's record: as the store has it, and as an answer has it.
-
-record = to_record(ended, clock.wall() - clock.now())
-render(record, is_admin=True)["attempts"]
-"""
+"""One call's record: as the store has it, and as an answer has it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from gateway.clock import iso_utc
-from gateway.messages import Attempt
 from gateway.telemetry.ended_call import EndedCall
 
 Record = dict[str, Any]
+_pack_attempt = attrgetter(
+    "full_name", "host", "status", "code", "type", "started_at", "elapsed", "first_byte", "why"
+)
 
 
 @dataclass(frozen=True)
@@ -54,23 +53,9 @@ def to_record(ended: EndedCall, offset: float) -> Record:
         "replayed": trace.replayed,
         "began": ended.began,
         "shows_why": ended.shows_why,
-        "attempts": [_pack_attempt(attempt) for attempt in trace.attempts],
+        "attempts": list(map(_pack_attempt, trace.attempts)),
         "events": trace.events,
     }
-
-
-def _pack_attempt(attempt: Attempt) -> tuple[object, ...]:
-    return (
-        attempt.full_name,
-        attempt.host,
-        attempt.status,
-        attempt.code,
-        attempt.type,
-        attempt.started_at,
-        attempt.elapsed,
-        attempt.first_byte,
-        attempt.why,
-    )
 
 
 def render(record: Record, *, is_admin: bool) -> Record:

@@ -35,12 +35,7 @@ class EndedCall:
 
     @classmethod
     def of(
-        cls,
-        method: Method,
-        call: Call,
-        began: float,
-        elapsed: float,
-        error: BaseException | None,
+        cls, method: Method, call: Call, began: float, elapsed: float, error: BaseException | None
     ) -> EndedCall:
         """Describe a call that ended with this failure, if any; an unforeseen one is ours."""
         service = method.service.name

@@ -72,8 +72,7 @@ class WireLog:
     ) -> None:
         """Write the line about one exchange.
 
-        :param status: the answer's, as ``headers`` and ``body`` are; None where it is not there to
-            be shown.
+        :param status: the answer's, as ``headers`` and ``body``; None where it is not to be shown.
         """
         answer: dict[str, object] = {}
         if headers is not None:

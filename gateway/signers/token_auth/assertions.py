@@ -1,8 +1,4 @@
-"""JSON Web Tokens that stand for us at a token endpoint (RFC 7523; RFC 7519).
-
-sign = assertion_signer(private_key, "RS256", key_id)
-assertion = sign({"iss": "us", "aud": "https://login.example.com/token", "exp": 1700000000})
-"""
+"""JSON Web Tokens that stand for us at a token endpoint (RFC 7523; RFC 7519)."""
 
 from __future__ import annotations
 
@@ -71,10 +67,7 @@ def _thumbprints(certificate: str) -> dict[str, str]:
     if match is None:
         raise ValueError("no certificate in PEM")
     der = b64decode("".join(match[1].split()), validate=True)
-    hashes = {
-        "x5t": hashlib.sha1(der, usedforsecurity=False),
-        "x5t#S256": hashlib.sha256(der),
-    }
+    hashes = {"x5t": hashlib.sha1(der, usedforsecurity=False), "x5t#S256": hashlib.sha256(der)}
     return {
         name: urlsafe_b64encode(value.digest()).rstrip(b"=").decode()
         for name, value in hashes.items()

@@ -40,11 +40,7 @@ class GitHubApp(Signer):
             check_private_key(data["private_key"], ALGORITHM)
 
     proof_header = "Authorization"
-    example: ClassVar[Auth] = {
-        "app_id": "7",
-        "installation_id": "42",
-        "private_key": "${RSA_KEY}",
-    }
+    example: ClassVar[Auth] = {"app_id": "7", "installation_id": "42", "private_key": "${RSA_KEY}"}
     fetches_token = True
     reads_body = reads_query = False
 

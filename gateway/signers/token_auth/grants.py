@@ -1,8 +1,4 @@
-"""The forms that ask for a token, by grant, and what a token endpoint answers them.
-
-form = GRANTS["client_credentials"](auth, token_url)
-form(now)  # {"grant_type": "client_credentials"}
-"""
+"""The forms that ask for a token, by grant, and what a token endpoint answers them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 client_credentials and password are RFC 6749, 4.4 and 4.3; jwt_bearer is RFC 7523, 2.1, as Google's
 service accounts use it; private_key_jwt is RFC 7523, 2.2. refresh_token is RFC 6749, 6, and
-authorization_code is 4.1, with PKCE (RFC 7636): an admin gives the first token, refresh tokens the
-others::
+authorization_code is 4.1, with PKCE (RFC 7636)::
 
     auth: {type: oauth2, grant: jwt_bearer, service_account: "${file:/run/secrets/google.json}",
            scope: https://www.googleapis.com/auth/spreadsheets}
@@ -25,11 +24,7 @@ from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from gateway.signers.token_auth.assertions import (
-    ALGORITHMS,
-    check_certificate,
-    check_private_key,
-)
+from gateway.signers.token_auth.assertions import ALGORITHMS, check_certificate, check_private_key
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import PATH_OR_URL, split_url
 from gateway.signers.tokens.connection_store import Grant

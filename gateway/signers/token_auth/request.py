@@ -1,9 +1,6 @@
 """A request for a token, described as data: where it goes and what it says.
 
-All texts are templates, of the language in ``gateway.signers.templates``::
-
-    request = TokenRequest({"http": "POST /token", "body": {"id": "{app_id}"}}, base_url)
-    http_request = request.fill(Facts({"app_id": compile_template("7")}, now))
+All texts are templates, of the language in ``gateway.signers.templates``.
 """
 
 from __future__ import annotations
@@ -20,13 +17,7 @@ from gateway.bodies.json import leaves
 from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
 from gateway.signers.base import plain
-from gateway.signers.templates import (
-    Template,
-    check_template,
-    compile_template,
-    nest,
-    read_fact,
-)
+from gateway.signers.templates import Template, check_template, compile_template, nest, read_fact
 from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, Strict, one_of, text
 from schemas.catalog.params import JsonType
 

@@ -1,10 +1,6 @@
 """Accounts that a service is connected to: refresh tokens (RFC 6749, 6), each sent once.
 
-What keeps them, in a database, is handed in as ``Connections``::
-
-    claim = connections.take(key)  # committed before anything is sent
-    grant = signer.refresh(send, now, claim.refresh_token)
-    connections.keep(claim, grant)  # the new refresh token in the place of the old one
+What keeps them, in a database, is handed in as ``Connections``.
 """
 
 from __future__ import annotations
@@ -115,7 +111,7 @@ class Connections(Protocol):
         """
 
     def take(self, key: ConnectionKey) -> Claim | Grant:
-        """Return the refresh token, which from now on is this caller's alone; or an access token.
+        """Return the refresh token, committed as this caller's alone; or an access token.
 
         :raises RefreshUnderWay: another caller has it.
         :raises CredentialError: the account must be connected, or connected again.

@@ -1,8 +1,4 @@
-"""What one process holds of one token, and what a call brings along to renew it.
-
-entry = Entry(Token(Secret("t"), renew_at=60.0, expires_at=90.0))
-entry.usable(now=61.0).value.reveal()  # "t"
-"""
+"""What one process holds of one token, and what a call brings along to renew it."""
 
 from __future__ import annotations
 

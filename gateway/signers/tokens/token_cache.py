@@ -20,12 +20,7 @@ from gateway.errors import DeadlineExceeded, GatewayError, OutOfResources, Store
 from gateway.masking import Masker, Secret
 from gateway.signers.tokens.connection_store import RefreshUnderWay
 from gateway.signers.tokens.entry import EPOCH_MARK, Entry, Fetch, Note, Renewal
-from gateway.signers.tokens.shared import (
-    EXPIRY_MARGIN_SECONDS,
-    LOCK_SECONDS,
-    SharedTokens,
-    Token,
-)
+from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS, LOCK_SECONDS, SharedTokens, Token
 from gateway.stores import Lock, Store
 
 RETRY_SECONDS = LOCK_SECONDS  # for which the old token serves after an early renewal that failed
@@ -66,8 +61,7 @@ class Tokens:
 
         :param fetch: asks the vendor; returns the token and the seconds it lives.
         :param note: called with where the token came from, unless it was fetched for this call.
-        :param own_seconds: what a renewal may take in a thread of its own, which goes on where
-            this call's deadline comes first; None where it ends with the call.
+        :param own_seconds: for a renewal in a thread of its own; None: it ends with the call.
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
