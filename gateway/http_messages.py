@@ -182,10 +182,7 @@ class HttpResponse:
         text = self.headers.get(header, "").strip()
         if text.isdecimal() and len(text) < 10:
             return min(float(text), MAX_RETRY_AFTER_SECONDS)
-        if text.isdecimal() and len(text) == 10:
-            instant: float | None = float(text)
-        else:
-            instant = _unix_time(text)
+        instant = float(text) if text.isdecimal() and len(text) == 10 else _unix_time(text)
         if instant is None:
             return None
         now = _unix_time(self.headers.get("date", ""))

@@ -48,22 +48,20 @@ class DescribedEnvelope:
         self._codes = split_places(description.get("code", ()))
         self._messages = split_places(description.get("message", ()))
         ok = description["ok"]
-        self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
-        self._good = self._ok or frozenset()
+        self._status_counts = ok == "http"
+        self._good = frozenset[str | None](() if self._status_counts else map(_code_text, ok))
         self.data_path = description["data"].split(".") if "data" in description else None
         self._by_code = ErrorMap(description.get("errors", {}))
         self._by_message = ErrorMap(description.get("messages", {}), re.I)
         self._retry_after = description.get("retry_after", "retry-after")
-        self._wrapping: set[str] = set()
-        if self._ok is not None:
-            self._wrapping = {path[0] for path in (*self._codes, *self._messages)}
+        self._wrapping = {path[0] for path in (*self._codes, *self._messages)}
 
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what the vendor's code or, without one, the HTTP status means."""
         if not 200 <= response.status < 300:
             raise self._status_error(response, read)
         reply = read_body(response, read)
-        if self._ok is not None:
+        if not self._status_counts:
             self._check_code(response, reply, read)
         if reply is None and response.status in _NO_CONTENT:
             return None
@@ -147,7 +145,7 @@ class DescribedEnvelope:
             if data is MISSING:
                 raise BadResponse(detail=f"no {'.'.join(self.data_path)} in the reply")
             return data
-        if self._ok is None:
+        if self._status_counts:
             return reply
         if not isinstance(reply, dict):
             raise BadResponse(detail="the reply is not an object")

@@ -139,7 +139,7 @@ class OAuth2(Signer):
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         grant = auth.get("grant", "client_credentials")
-        self._host, self._path = split_url(plain(auth["token_url"]), base_url)
+        self._token_place = split_url(plain(auth["token_url"]), base_url)
         refresh_url = plain(auth.get("refresh_url", auth["token_url"]))
         self._refresh_place = split_url(refresh_url, base_url)
         self._auth = auth
@@ -154,7 +154,7 @@ class OAuth2(Signer):
             "Accept": "application/json",
             "User-Agent": "postern",
         }
-        self._grant = GRANTS[grant](auth, self._host + self._path)
+        self._grant = GRANTS[grant](auth, "".join(self._token_place))
         self._client_assertion: Callable[[float], Form] | None = None
         self._add_client(auth, _client_auth(auth, grant))
 
@@ -162,7 +162,7 @@ class OAuth2(Signer):
         return request.with_header("Authorization", "Bearer " + token.reveal())
 
     def fetch_token(self, send: Send, now: float) -> tuple[Secret, float]:
-        grant = self._request_token(send, now, self._grant(now))
+        grant = self._request_token(send, now, self._grant(now), self._token_place)
         return grant.access_token, DEFAULT_LIFE_SECONDS if grant.life is None else grant.life
 
     def refresh(self, send: Send, now: float, refresh_token: Secret) -> Grant:
@@ -200,18 +200,15 @@ class OAuth2(Signer):
         form["redirect_uri"] = redirect_uri
         if self._auth.get("pkce", True):
             form["code_verifier"] = verifier.reveal()
-        return self._request_token(send, now, form)
+        return self._request_token(send, now, form, self._token_place)
 
-    def _request_token(
-        self, send: Send, now: float, form: Form, place: tuple[str, str] | None = None
-    ) -> Grant:
-        """:param place: host and path, if not the token endpoint's."""
-        host, path = place or (self._host, self._path)
+    def _request_token(self, send: Send, now: float, form: Form, place: tuple[str, str]) -> Grant:
+        """:param place: host and path."""
         form = form | self._form
         if self._client_assertion:
             form |= self._client_assertion(now)
         body = dump_json(form) if self._as_json else urlencode(form, quote_via=quote).encode()
-        return read_grant(send(HttpRequest("POST", host, path, (), self._headers, body)))
+        return read_grant(send(HttpRequest("POST", *place, (), self._headers, body)))
 
     def _add_client(self, auth: Auth, client_auth: str) -> None:
         """Have requests say who we are (RFC 6749, 2.3)."""
@@ -227,7 +224,7 @@ class OAuth2(Signer):
                 encoded = STARS
             self._headers["Authorization"] = "Basic " + encoded
         elif client_auth == "private_key_jwt":
-            self._client_assertion = client_assertion(auth, self._host + self._path)
+            self._client_assertion = client_assertion(auth, "".join(self._token_place))
         elif client_id:
             self._form["client_id"] = client_id
 
