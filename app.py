@@ -41,9 +41,8 @@ def create_app(
 
     :param settings: by default those of the environment.
     :param clock: by default the system's.
-    :param serves: otherwise the app is for a command, which answers on standard output: its log is
-        on standard error, and its parts are opened once a command asks for them, for many need
-        none.
+    :param serves: otherwise it is for a command: the log is on standard error, and the parts, which
+        many commands do without, are opened once they are asked for.
     :param has_views: otherwise it has no routes either, which few commands look at.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
@@ -53,7 +52,8 @@ def create_app(
     masker = Masker()
     for secret in settings.secrets:
         masker.register(secret)
-    log = logs.configure(settings.log_level, masker, _log_stream(serves))
+    stream = sys.stdout if serves else sys.stderr
+    log = logs.configure(settings.log_level, masker, stream.buffer)
 
     app = App(__name__, static_folder=None)
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
@@ -71,11 +71,6 @@ def create_app(
     if serves:
         _ = state.gateway  # now, or not at all
     return app
-
-
-def _log_stream(serves: bool) -> Any:
-    stream = sys.stdout if serves else sys.stderr
-    return stream.buffer
 
 
 def _open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watcher:

@@ -137,9 +137,9 @@ def prepare_call(
     if state.trace_context is None:
         state.trace_context = TraceContext.new()  # one for all calls of this request
     environ = context.request.environ
-    all_pages = False
-    if heeds_paginate and "HTTP_X_PAGINATE" in environ:
-        all_pages = _all_pages(environ["HTTP_X_PAGINATE"])
+    all_pages = heeds_paginate and "HTTP_X_PAGINATE" in environ
+    if all_pages and environ["HTTP_X_PAGINATE"] != ALL_PAGES:
+        raise fields_error("X-Paginate", [f"Must be {ALL_PAGES}."])
     return Call(
         service,
         method,
@@ -163,16 +163,6 @@ def prepare_traced_call(
     return prepare_call(service, method, params, trace=state.trace, **fields)
 
 
-def _all_pages(text: str) -> bool:
-    """Return what ``X-Paginate`` asks for.
-
-    :raises InvalidParams: it is another word than ``all``.
-    """
-    if text != ALL_PAGES:
-        raise fields_error("X-Paginate", [f"Must be {ALL_PAGES}."])
-    return True
-
-
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -183,9 +173,7 @@ def _timeout(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    seconds = math.nan
-    if _NUMBER.fullmatch(text):
-        seconds = float(text)
+    seconds = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise fields_error(
             "X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."]

@@ -6,31 +6,12 @@ import sqlite3
 
 from flask import Flask, Response, current_app, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import exc
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
+from api import errors
 from api.context import app_state
-from api.errors import (
-    ALREADY_EXISTS,
-    DatabaseAway,
-    MalformedBody,
-    MethodNotAllowed,
-    NoRoom,
-    NotAcceptable,
-    PreconditionFailed,
-    TooLarge,
-    UnsupportedMediaType,
-    WriteUnknown,
-)
 from api.http.error_response import error_response
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import mask_path
@@ -42,37 +23,37 @@ READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
 
 def register(app: Flask) -> None:
     """Have Flask answer every exception with the envelope."""
-    app.register_error_handler(GatewayError, error_response)
-    app.register_error_handler(
-        ValidationError, lambda error: error_response(InvalidParams(fields=error.messages_dict))
-    )
-    app.register_error_handler(IntegrityError, handle_conflict)
-    for error_class in (OperationalError, InterfaceError, InternalError, PoolTimeout):
-        app.register_error_handler(error_class, handle_database_away)
-    app.register_error_handler(CommitUnknown, handle_commit_unknown)
-    for resource_error in (OSError, MemoryError, RuntimeError):
-        app.register_error_handler(resource_error, handle_shortage)
-    app.register_error_handler(DataError, handle_data_error)
-    app.register_error_handler(StaleDataError, lambda error: error_response(PreconditionFailed()))
-    app.register_error_handler(HTTPException, lambda error: error_response(translate(error)))
-    app.register_error_handler(Exception, handle_unforeseen)
+    handle = app.register_error_handler
+    handle(GatewayError, error_response)
+    handle(ValidationError, lambda error: error_response(InvalidParams(fields=error.messages_dict)))
+    handle(HTTPException, lambda error: error_response(translate(error)))
+    handle(StaleDataError, lambda error: error_response(errors.PreconditionFailed()))
+    handle(exc.IntegrityError, handle_conflict)
+    handle(exc.DataError, handle_data_error)
+    for away in (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError):
+        handle(away, handle_database_away)
+    handle(CommitUnknown, handle_commit_unknown)
+    for shortage in (OSError, MemoryError, RuntimeError):
+        handle(shortage, handle_shortage)
+    handle(Exception, handle_unforeseen)
 
 
 def translate(error: HTTPException) -> GatewayError:
     """Return the error for an exception of werkzeug or Flask."""
-    if error.code == 405:
-        return MethodNotAllowed.instead_of(
-            request.method, getattr(error, "valid_methods", ()) or ()
-        )
-    if error.code == 404:
+    status = error.code or 500
+    if status == 404:
         return _no_route()
-    error_class = {406: NotAcceptable, 415: UnsupportedMediaType}.get(error.code or 500)
-    if error.code == 413 and request.max_content_length:
-        return TooLarge.over(request.max_content_length)
-    if error_class:
-        return error_class()
-    if error.code and 300 <= error.code < 500:
-        return MalformedBody("The request could not be understood; compare it with /docs.")
+    if status == 405:
+        verbs = getattr(error, "valid_methods", None) or ()
+        return errors.MethodNotAllowed.instead_of(request.method, verbs)
+    if status == 406:
+        return errors.NotAcceptable()
+    if status == 413 and request.max_content_length:
+        return errors.TooLarge.over(request.max_content_length)
+    if status == 415:
+        return errors.UnsupportedMediaType()
+    if 300 <= status < 500:
+        return errors.MalformedBody("The request could not be understood; compare it with /docs.")
     return GatewayError()
 
 
@@ -86,28 +67,26 @@ def _no_route() -> NotFound:
     )
 
 
-def handle_conflict(error: IntegrityError) -> Response:
+def handle_conflict(error: exc.IntegrityError) -> Response:
     """Answer 409, naming the field of a value that may be there once only."""
     column = duplicate_column(error)
-    fields = None
-    if column:
-        fields = {column: [ALREADY_EXISTS]}
+    fields = {column: [errors.ALREADY_EXISTS]} if column else None
     return error_response(Conflict(fields=fields, detail=type(error.orig).__name__))
 
 
-def handle_database_away(error: SQLAlchemyError) -> Response:
+def handle_database_away(error: exc.SQLAlchemyError) -> Response:
     """Answer -5001: nothing was stored, and the same request may do better in a moment."""
     cause = getattr(error, "orig", None)
     # A wrong statement, not a database that is away.
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return handle_unforeseen(error)
-    if isinstance(error, InternalError) and getattr(cause, "sqlstate", None) != READ_ONLY:
+    if isinstance(error, exc.InternalError) and getattr(cause, "sqlstate", None) != READ_ONLY:
         return handle_unforeseen(error)
     reason = cause or error  # not SQLAlchemy's own text: that quotes the statement and its values
     app_state().log.error(
         "database", request_id=g.request_id, kind=type(reason).__name__, error=str(reason)
     )
-    return error_response(DatabaseAway(retry_after=1))
+    return error_response(errors.DatabaseAway(retry_after=1))
 
 
 def handle_commit_unknown(error: CommitUnknown) -> Response:
@@ -119,7 +98,7 @@ def handle_commit_unknown(error: CommitUnknown) -> Response:
         kind=type(cause).__name__,
         error=f"COMMIT: {cause}",
     )
-    return error_response(WriteUnknown(repeatable=g.repeatable))
+    return error_response(errors.WriteUnknown(repeatable=g.repeatable))
 
 
 def handle_shortage(error: Exception) -> Response:
@@ -131,10 +110,10 @@ def handle_shortage(error: Exception) -> Response:
     app_state().log.error(
         "no_room", request_id=g.request_id, path=path, problem=problem, error=str(error)
     )
-    return error_response(NoRoom())
+    return error_response(errors.NoRoom())
 
 
-def handle_data_error(error: DataError) -> Response:
+def handle_data_error(error: exc.DataError) -> Response:
     """Answer a value that only the database refuses: a NUL in a text, too large a number."""
     kind = type(error.orig).__name__
     app_state().log.warning("unfit", request_id=g.request_id, path=request.path, kind=kind)
