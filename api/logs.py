@@ -48,9 +48,7 @@ class JsonLog:
     error: Callable[..., None]
 
     def _write(self, level: str, event: str, /, **fields: Any) -> None:
-        """
-        :param fields: the line's keys; ``exc_info`` is an exception, or ``sys.exc_info()``.
-        """
+        """:param fields: the line's keys; ``exc_info`` is an exception, or ``sys.exc_info()``."""
         if "exc_info" in fields and (error := fields.pop("exc_info")):
             fields["exception"] = _format_exception(error)
         fields["event"] = event

@@ -166,9 +166,7 @@ class Context(RequestContext):
         self.match_request()
 
     def pop(self, exc: BaseException | None = None) -> None:
-        """
-        :param exc: what ended the request, for functions that tear down.
-        """
+        """:param exc: what ended the request, for functions that tear down."""
         is_last = len(self._cv_tokens) == 1
         app = self.app
         try:
@@ -213,9 +211,7 @@ class Context(RequestContext):
             routes[key] = (rule, dict(arguments), self.hooks)
 
     def _match(self) -> tuple[Rule, Mapping[str, Any]]:
-        """
-        :raises HTTPException: no rule matches; it says why.
-        """
+        """:raises HTTPException: no rule matches; it says why."""
         request = self.request
         if "HTTP_UPGRADE" not in request.environ:
             match: tuple[Rule, Mapping[str, Any]] | None

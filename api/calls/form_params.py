@@ -33,7 +33,11 @@ def read_form_params(method: Method) -> dict[str, Any]:
     :raises MalformedBody: it is no form.
     """
     binary = binary_params(method)
-    file_lists = {param.name for param in method.params if takes_files(param.keywords)}
+    file_lists = {
+        param.name
+        for param in method.params
+        if param.keywords.get("type") == "array" and is_file(param.keywords.get("items", {}))
+    }
     lists: dict[str, list[Any]] = {}
     params: dict[str, Any] = {}
     for head, data in _parts():
@@ -42,11 +46,6 @@ def read_form_params(method: Method) -> dict[str, Any]:
         is_list = len(values) > 1 or (name in file_lists and isinstance(values[0], dict))
         params[name] = values if is_list else values[0]
     return params
-
-
-def takes_files(keywords: Mapping[str, Any]) -> bool:
-    """Return whether a parameter is a list of files."""
-    return keywords.get("type") == "array" and is_file(keywords.get("items", {}))
 
 
 def is_file(keywords: Mapping[str, Any]) -> bool:

@@ -179,9 +179,7 @@ def _actor(request: ConnectionRequest) -> str:
 
 
 def _connect(request: ConnectionRequest, answer: Mapping[str, str], origin: Origin) -> None:
-    """
-    :raises GatewayError: it is not connected.
-    """
+    """:raises GatewayError: it is not connected."""
     _check_admin(request.caller)
     if "error" in answer:
         reason = REFUSALS.get(answer["error"], "it gave another reason")
@@ -205,9 +203,7 @@ def _connect(request: ConnectionRequest, answer: Mapping[str, str], origin: Orig
 
 
 def _check_admin(caller: str) -> None:
-    """
-    :raises Forbidden: the admin that began it is none any more.
-    """
+    """:raises Forbidden: the admin that began it is none any more."""
     kind, _, user_id = caller.partition(":")
     if kind != "user":
         return

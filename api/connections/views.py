@@ -1,12 +1,9 @@
-"""``/connections``: which accounts services are connected to, for admins; and the way back from a
-vendor's page, which is open to whoever has its ``state``.
-"""
+"""``/connections``: services' accounts, for admins; and the way back from a vendor's page."""
 
 from __future__ import annotations
 
 from functools import partial
 from html import escape
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Response, g, request
@@ -45,14 +42,9 @@ def list_connections() -> Response:
 @blueprint.post("/connections/<service>/authorize")
 @role_required("admin")
 @blueprint.response(200, AuthorizationOut)
-def authorize_connection(service: str) -> dict[str, Any]:
+def authorize_connection(service: str) -> flow.PendingConnection:
     """The URL of the vendor's page, for the browser of the admin who connects the account; good once, for ten minutes."""  # noqa: E501  # the summary in the OpenAPI file
-    pending = flow.begin(service, g.caller.id, _caller_name())
-    return {
-        "authorization_url": pending.authorization_url,
-        "redirect_uri": pending.redirect_uri,
-        "expires_at": pending.expires_at,
-    }
+    return flow.begin(service, g.caller.id, _caller_name())
 
 
 @blueprint.get("/oauth/callback")

@@ -22,23 +22,12 @@ def check_target() -> None:
     is_ascii = path.isascii() and "%" not in query and query.isascii()
     if is_ascii or path.startswith(PROXY_PREFIX):
         return
-    names = [*_path_names(path), *_query_names(query.encode("latin-1"))]
+    pairs = query.encode("latin-1").split(b"&")
+    names = [_name(pair) for pair in pairs if not _is_utf8(unquote_to_bytes(pair))]
+    if not _is_utf8(path.encode("latin-1")):
+        names.insert(0, "path")
     if names:
         raise InvalidParams(fields={name: [PROBLEM] for name in names})
-
-
-def _path_names(path: str) -> list[str]:
-    if _is_utf8(path.encode("latin-1")):
-        return []
-    return ["path"]
-
-
-def _query_names(query: bytes) -> list[str]:
-    """Return the names of the parameters that are not UTF-8, in name or value."""
-    if _is_utf8(unquote_to_bytes(query)):
-        return []
-    wrong = [pair for pair in query.split(b"&") if not _is_utf8(unquote_to_bytes(pair))]
-    return [_name(pair) for pair in wrong]
 
 
 def _name(pair: bytes) -> str:

@@ -61,7 +61,7 @@ class RowList:
 
         :raises InvalidParams: there is no item ``after`` which the page comes.
         """
-        filters = self._filters(args)
+        filters = frozenset([(name, args[name]) for name in self.conditions.keys() & args.keys()])
         sort = args.get("sort", DEFAULT_SORT)
         bounds = {"skip": args.get("skip", DEFAULT_SKIP), "limit": args.get("limit", DEFAULT_LIMIT)}
         if "after" in args:
@@ -95,9 +95,6 @@ class RowList:
         if value is None:
             raise fields_error("after", ["There is no such item."])
         return {"after_id": after, f"after_{name}": value}
-
-    def _filters(self, args: Mapping[str, Any]) -> Filters:
-        return frozenset([(name, args[name]) for name in self.conditions.keys() & args.keys()])
 
     def _counted_page(
         self, session: Transaction, filters: Filters, sort: str, bounds: Mapping[str, int]

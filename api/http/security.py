@@ -31,9 +31,7 @@ _WITH_POLICY = [*SECURITY_HEADERS, (CSP_HEADER, CSP_NOTHING)]
 
 
 def add_security_headers(headers: Headers, scheme: str) -> None:
-    """
-    :param scheme: that the request came by: http or https.
-    """
+    """:param scheme: that the request came by: http or https."""
     own_policy = CSP_HEADER in dict(headers._list)
     headers._list += SECURITY_HEADERS if own_policy else _WITH_POLICY
     if scheme == "https":

@@ -108,9 +108,7 @@ def _settle_method(name: str) -> Method:
 
 
 def _check_answers_itself(field: str, method: Method) -> None:
-    """
-    :raises InvalidParams: an earlier answer, or another method's, would prove nothing.
-    """
+    """:raises InvalidParams: an earlier answer, or another method's, would prove nothing."""
     if method.cache or method.fallback:
         raise fields_error(
             field,

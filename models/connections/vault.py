@@ -196,9 +196,7 @@ class ConnectionVault:
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
-        """
-        :raises Unavailable: the database is away.
-        """
+        """:raises Unavailable: the database is away."""
         try:
             with self._database.write_session() as session:
                 yield session

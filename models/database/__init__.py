@@ -143,9 +143,7 @@ class Database:
 
 
 def _commit(transaction: Transaction) -> None:
-    """
-    :raises CommitUnknown: the database did not answer it.
-    """
+    """:raises CommitUnknown: the database did not answer it."""
     try:
         transaction.commit()
     except DBAPIError as error:
