@@ -1,9 +1,4 @@
-"""Errors of this service itself; those of calls are in ``gateway/errors.py``.
-
-Example::
-
-    raise TooLarge.over(1024)
-"""
+"""Errors of this service itself; those of calls are in ``gateway/errors.py``."""
 
 from __future__ import annotations
 
@@ -96,10 +91,7 @@ class UnsupportedMediaType(CallerError):
 
     @classmethod
     def instead_of(cls, content_type: str | None, *due: str) -> UnsupportedMediaType:
-        """Say what is due, how curl sends it, and what came.
-
-        :param content_type: the request's.
-        """
+        """Say what is due, how curl sends it, and what came."""
         ways = " or ".join(f"{name} ({CURL_OPTIONS[name]})" for name in due)
         came = "without a Content-Type"
         if content_type:
@@ -118,10 +110,7 @@ class MethodNotAllowed(CallerError):
 
     @classmethod
     def instead_of(cls, verb: str, verbs: Iterable[str]) -> MethodNotAllowed:
-        """Say which verbs the address takes.
-
-        :param verb: that came.
-        """
+        """Say which verbs the address takes, for the one that came."""
         allowed = sorted(verbs)
         names = [name for name in allowed if name not in ("HEAD", "OPTIONS")]
         text = f"This address does not take {verb[:20]}; send {' or '.join(names or allowed)}."
@@ -135,10 +124,7 @@ class TooLarge(CallerError):
 
     @classmethod
     def over(cls, limit: int) -> TooLarge:
-        """Say the limit, the setting that it is, and the way of what is larger.
-
-        :param limit: bytes that the body might have had.
-        """
+        """Say the limit in bytes, the setting that it is, and the way of what is larger."""
         settings = app_state().settings
         text = f"The body may have at most {limit} bytes"
         if limit == settings.max_upload:

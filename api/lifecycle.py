@@ -1,8 +1,4 @@
-"""What every request begins and ends with: its id, the headers of every answer, one JSON line.
-
-app.before_request(begin_request)
-app.finish_response = finish_response
-"""
+"""What every request begins and ends with: its id, the headers of every answer, one JSON line."""
 
 from __future__ import annotations
 

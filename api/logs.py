@@ -23,8 +23,8 @@ class JsonLog:
     ``log.info("event", key=value)`` writes ``{"key": value, "event": "event", "level": ...,
     "timestamp": ...}``.
 
-    Each line is one ``write``, which other threads' lines do not cut. Once it is ``bundle``d, so
-    are all lines of one turn of an event loop.
+    A line is one ``write``, which other threads do not cut; so are, once it is ``bundle``d, all
+    lines of one turn of an event loop.
 
     :param level: one of ``LEVELS``; what is below it is not written.
     :ivar lines: those of this turn that are still to be written.
@@ -114,10 +114,7 @@ _logs: list[JsonLog] = []
 
 
 def configure(level: str, masker: Masker, stream: BinaryIO) -> JsonLog:
-    """Return a new log, which ``current_log`` gives from here on.
-
-    :param level: debug, info, warning or error.
-    """
+    """Return a new log, which ``current_log`` gives from here on."""
     _logs[:] = [JsonLog(level.lower(), masker, stream)]
     return _logs[0]
 

@@ -1,8 +1,6 @@
 """What an app has beside its settings, its log and its catalog's source: opened and joined here.
 
-A command that needs none of it does not import it::
-
-    state = AppState(..., open_parts=cache(partial(open_parts, app, clock)))
+A command that needs none of it does not import it.
 """
 
 from __future__ import annotations

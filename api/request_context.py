@@ -1,11 +1,5 @@
 """What stands for one request while it is answered: Flask's request, ``g`` and context, made once.
 
-Example::
-
-    context = current_context()
-    verb = context.request.method
-    caller = context.g.caller
-
 What is overridden is that of Flask 3.1 and Werkzeug 3.1, which requirements.txt pins.
 """
 

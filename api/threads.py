@@ -1,9 +1,4 @@
-"""Native threads, for what would hold up every greenlet of a worker: a slow disk, a password hash.
-
-Example::
-
-    password_hash = run_in_thread(hasher.hash, password)
-"""
+"""Native threads, for what would hold up every greenlet: a slow disk, a password hash."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Exact money and timezone-aware instants, alike on SQLite and PostgreSQL.
 
-On SQLite a value is written and read by one function each, in place of the three that SQLAlchemy
-would call.
+On SQLite one function writes a value and one reads it, in place of SQLAlchemy's three.
 """
 
 from __future__ import annotations

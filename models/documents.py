@@ -18,10 +18,7 @@ from schemas.numbers import dump_exactly, read_number
 
 
 class Json(sa.TypeDecorator[Any]):
-    """Any JSON value, null included, stored as text.
-
-    Not the database's JSON type: SQLite's would turn 1.0 into 1.
-    """
+    """Any JSON value, null included, as text: SQLite's own JSON type would turn 1.0 into 1."""
 
     impl = sa.Text
     cache_ok = True
@@ -58,10 +55,7 @@ class Document(Base):
 
 
 class File(Base):
-    """A stored file.
-
-    Its bytes are at a path made from ``stored_as``, which we choose, never from ``name``.
-    """
+    """A file, whose bytes are at a path made from ``stored_as``, which we choose, not ``name``."""
 
     __tablename__ = "files"
     __table_args__ = (sa.CheckConstraint("size >= 0", name="size"), {"sqlite_autoincrement": True})

@@ -52,10 +52,7 @@ class Product(Base):
 
     @classmethod
     def take_stock(cls, session: Session, product_id: int, quantity: int) -> bool:
-        """Take ``quantity`` out of stock in one statement; a product that was read is not changed.
-
-        False, and no change, if there is less.
-        """
+        """Take ``quantity`` out of stock, if there is as much; no product that was read changes."""
         values = {"product_id": product_id, "quantity": quantity}
         return session.execute(_TAKE_STOCK, values).first() is not None
 
@@ -101,10 +98,7 @@ class Order(Base):
 
     @property
     def idempotency_key(self) -> str:
-        """Return the key of every try to pay this order.
-
-        Another database's order of this id has another.
-        """
+        """The key of every try to pay; another database's order of this id has another."""
         facts = f"{self.id} {self.user_id} {self.total} {self.created_at.isoformat()}"
         return f"order-{self.id}-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
 

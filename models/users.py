@@ -40,8 +40,7 @@ class User(Base):
     def by_username(cls, session: Session, username: str) -> Self | None:
         """Return the user of this name, as ``username_of`` returns it.
 
-        An older version stored names as they were typed: a name in another normal form comes
-        second.
+        An older version stored names as typed: one in another normal form comes second.
         """
         forms = {username, normalize("NFD", username)}
         users = session.scalars(sa.select(cls).where(cls.username.in_(forms)))
@@ -61,10 +60,7 @@ class User(Base):
 
 
 class App(Base):
-    """A tool that signs its requests.
-
-    Its two valid secrets are stored encrypted, see ``api.auth.app_secrets``.
-    """
+    """A tool that signs its requests; ``api.auth.app_secrets`` seals its two secrets."""
 
     __tablename__ = "apps"
 
@@ -89,8 +85,7 @@ class App(Base):
         return session.scalar(query)
 
 
-# An expired refresh token stays this long, so that a late refresh is answered "expired" and not
-# "unknown".
+#: That a late refresh is answered "expired" and not "unknown".
 EXPIRED_TOKEN_RETENTION = timedelta(days=1)
 
 
@@ -127,10 +122,7 @@ class RefreshToken(Base):
 
     @classmethod
     def mark_used(cls, session: Session, token_hash: str, now: datetime) -> bool:
-        """Mark a valid token used.
-
-        Of all calls that try this at the same time, one returns true.
-        """
+        """Mark a valid token used; of all calls that try it at the same time, one returns true."""
         valid = (
             cls.token_hash == token_hash,
             cls.used_at.is_(None),
@@ -143,21 +135,16 @@ class RefreshToken(Base):
 
     @classmethod
     def revoke_family(cls, session: Session, family: str, now: datetime) -> list[RevokedToken]:
-        """Revoke the family's refresh tokens and its access tokens that have not expired.
-
-        Return the latter.
-        """
+        """Revoke the family's refresh tokens; return its unexpired access tokens, revoked too."""
         return cls._revoke(session, cls.family == family, now)
 
     @classmethod
     def revoke_user(
         cls, session: Session, user_id: int, now: datetime, *, but: str | None = None
     ) -> list[RevokedToken]:
-        """Do the same for all logins of a user.
+        """Do the same for a user's logins, ``but`` for one family.
 
-        Comes before the user is deleted, which deletes the refresh tokens.
-
-        :param but: the family of the login that stays.
+        It comes before the user is deleted, which deletes the refresh tokens.
         """
         condition = cls.user_id == user_id
         if but is not None:

@@ -1,4 +1,4 @@
-"""What becomes of a user's logins as the user is changed, by the API or by a command.
+"""What becomes of a user's logins as the user is changed.
 
 with database.write_session() as session:
     admins = User.lock_admins(session)  # their locks come before the user's

@@ -21,9 +21,8 @@ SealState = Literal["current", "old", "lost"]
 class AppSecrets:
     """Makes, seals and opens the secrets.
 
-    The keys are derived from SECRETS_KEY and SECRETS_PREVIOUS_KEYS; after them come those of
-    JWT_SECRET, JWT_PREVIOUS_SECRETS and the private key file, which seal where there is no
-    SECRETS_KEY.
+    Keys are derived from SECRETS_KEY and SECRETS_PREVIOUS_KEYS, then from JWT_SECRET,
+    JWT_PREVIOUS_SECRETS and the private key file, which seal where there is no SECRETS_KEY.
     """
 
     def __init__(self, settings: Settings) -> None:

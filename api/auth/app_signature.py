@@ -1,10 +1,4 @@
-"""An app's proof: the signature over one whole request, valid once and for a few minutes.
-
-Example::
-
-    text = signed_text("GET", "/api/v1/services", timestamp, nonce, body_hash)
-    signature = signature_of(secret, text)
-"""
+"""An app's proof: the signature over one whole request, valid once and for a few minutes."""
 
 from __future__ import annotations
 
@@ -93,8 +87,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
 def _verify(app: RegisteredApp | None, text: bytes, signature: bytes) -> bool:
     """Return whether one of an app's two secrets gives this signature.
 
-    Two secrets are tried for whoever is refused, so that time does not tell whether there is such
-    an app.
+    Whoever is refused is tried with two, so that time does not tell whether there is such an app.
     """
     current_key, previous_key = app.keys if app else (None, None)
     is_current = _signs(current_key, text, signature)

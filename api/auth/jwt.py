@@ -1,9 +1,4 @@
-"""Access tokens (JWT, RFC 7519): issued, and verified without a query.
-
-Example::
-
-    text, token = AccessTokens(settings, clock).issue("7", "user")
-"""
+"""Access tokens (JWT, RFC 7519): issued, and verified without a query."""
 
 from __future__ import annotations
 

@@ -23,11 +23,9 @@ WINDOW_SECONDS = 15 * 60  # from the first failure
 class Lockout:
     """Locks a username or an address out after too many failed logins.
 
-    An attempt counts as a failure from before its password is checked, until the password turns out
-    to be right.
-
-    Few attempts are let in at once, so a burst in parallel gets no more tries than a row of single
-    ones, and a burst of right passwords is not taken for failures.
+    An attempt counts as a failure until its password turns out to be right. Few are let in at once,
+    so a burst in parallel gets no more tries than a row of single ones, and a burst of right
+    passwords is not taken for failures.
     """
 
     def __init__(self, store: CounterStore, max_concurrent: int) -> None:
@@ -38,8 +36,7 @@ class Lockout:
     def attempt(self, username: str, address: str) -> Iterator[None]:
         """Check a password inside the block; an exception that leaves it is a failure.
 
-        :raises RateLimited: there were too many failures. A locked-out address can lock no further
-            username out.
+        :raises RateLimited: too many failures. A locked-out address locks no further username out.
         """
         with self._slots:
             keys = (_address_key(address), _username_key(username))

@@ -58,10 +58,7 @@ def call() -> Response:
 @blueprint.post("/call/<service>/<method>")
 @role_required(*ROLES, streamed=_streams_body)
 def call_by_path(service: str, method: str) -> Response:
-    """Take the parameters from the body, or from the query if the method streams the body.
-
-    No body means no parameters.
-    """
+    """Take the parameters from the body, or from the query if the method streams the body."""
     if _streams_body(service, method):
         return _run(service, method, _query_params(), from_text=True)
     content_type = current_context().request.environ.get("CONTENT_TYPE")

@@ -46,10 +46,7 @@ REFUSALS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PendingConnection:
-    """A request that waits for its browser.
-
-    :param state: the text that comes back with it.
-    """
+    """A request that waits for its browser, which comes back with the ``state``."""
 
     state: str
     authorization_url: str
@@ -90,7 +87,7 @@ def complete(answer: Mapping[str, str], address: str | None, request_id: str | N
     """Connect the account by what the vendor's page sent the browser back with.
 
     :param answer: ``state``, and ``code`` or ``error``.
-    :param address: of whoever brings it, and the id of the request, for the audit log.
+    :param address: of whoever brings it, for the audit log, as the request's id is.
     :returns: the service.
     :raises GatewayError: why it is not connected; no code is sent twice.
     """

@@ -3,10 +3,9 @@
 The key holds the resource's generation, and a write ends it once it is committed: older entries are
 then out of reach, and a slow reader that still stores an old answer stores it under the old one.
 
-While Redis is away nothing is stored or found. A generation that could not be ended meanwhile is
-ended by the worker that wrote as soon as it finds Redis again, within about a second; only if that
-worker died meanwhile, or between its commit and the cache, are old answers served for their
-``MAX_AGE_SECONDS``.
+While Redis is away nothing is stored or found. A worker that could not end a generation meanwhile
+does so within about a second of finding Redis again; only if it died first, or between its commit
+and the cache, are old answers served, for ``MAX_AGE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def caller_cache_key() -> str:
 def write_session(*resources: str) -> AbstractContextManager[Session]:
     """Open a transaction that may write; its commit invalidates cached reads of these resources.
 
-    It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
+    It also stores the response under the Idempotency-Key: see ``idempotent_by_database``.
     """
     return _write(app_state().database.write_session(), resources)
 
@@ -112,10 +111,7 @@ MAX_TTL_SECONDS = 30 * 86400  # which Flask-Caching calls 0
 
 
 class StoreCache(BaseCache):
-    """Values are JSON, never pickles: whoever may write to Redis may not run code here.
-
-    :param store: comes from ``CACHE_OPTIONS``.
-    """
+    """Values are JSON, never pickles: whoever may write to Redis may not run code here."""
 
     def __init__(self, store: Store, default_timeout: int = 300, **_: Any) -> None:
         super().__init__(default_timeout)

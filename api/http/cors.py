@@ -26,8 +26,8 @@ MAX_REMEMBERED_ORIGINS = 256
 class CrossOrigin:
     """Adds what a browser asks of an answer to another origin, and ``Origin`` to every ``Vary``.
 
-    What Flask-CORS says of JSON depends on the request's origin alone, so it is remembered. Its own
-    ``Vary`` is off: caches need it for other origins, too.
+    What Flask-CORS says of JSON depends on the origin alone, so it is remembered. Its own ``Vary``
+    is off: caches need one for other origins, too.
     """
 
     def __init__(self, app: Flask, origins: list[str]) -> None:

@@ -1,9 +1,4 @@
-"""How any error becomes an envelope with its HTTP status. No other code knows a status.
-
-Example::
-
-    return error_response(TooLarge.over(1024))
-"""
+"""How any error becomes an envelope with its HTTP status. No other code knows a status."""
 
 from __future__ import annotations
 
@@ -50,10 +45,7 @@ DOCS: Mapping[int, str] = {code: f"/docs/errors#{code}" for code in STATUS}
 
 
 def error_response(error: GatewayError, data: Any = None) -> Response:
-    """Return the failure envelope of an error, with the headers that go with it.
-
-    :param data: the data that there is nevertheless; only a partial failure has any.
-    """
+    """Return an error's envelope and headers; only a partial failure has ``data``."""
     g.code = error.code
     description = describe_error(error, request.root_path)
     envelope = build_envelope(g.request_id, data, error.code, error.message, description)

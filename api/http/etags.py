@@ -114,9 +114,7 @@ MAX_RECOMPRESSED_BYTES = 1024 * 1024
 class CompressedPage:
     """A page that is held compressed, and is not sent again to a caller who has it.
 
-    :param packed: gzip.
-    :param etag: of the content.
-    :param size: bytes, unpacked.
+    :param packed: gzip; ``size`` is its bytes, unpacked.
     """
 
     packed: bytes = field(repr=False)

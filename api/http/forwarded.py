@@ -60,10 +60,7 @@ def prefix_of(header: str, hops: int) -> str:
 class ForwardedHeaders:
     """WSGI middleware: sets ``REMOTE_ADDR`` to the caller's address, ``SCRIPT_NAME`` to the prefix.
 
-    Without a prefix ``SCRIPT_NAME`` is empty.
-
-    It stands inside werkzeug's ``ProxyFix``, which counts the proxies and takes their words as they
-    are.
+    It stands inside werkzeug's ``ProxyFix``, which counts the proxies and believes them.
 
     :param hops: proxies that are trusted.
     """

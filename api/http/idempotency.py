@@ -162,9 +162,8 @@ def idempotent_by_database(read: Callable[[], object] | None = None) -> Callable
     The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its
     response within it.
 
-    :param read: reads the body and returns its content, for a view that passes the same to
-        ``set_fingerprint`` once it has read the body; otherwise the content is the view's
-        arguments.
+    :param read: returns the body's content, for a view that passes the same to
+        ``set_fingerprint``; otherwise the content is the view's arguments.
     """
 
     def decorate(view: View) -> View:

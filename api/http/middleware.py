@@ -39,8 +39,7 @@ _CONDITIONS = frozenset(
 class Compression(Compress):
     """Compresses responses unless ``no-transform`` or streamed; large ones in a thread.
 
-    JSON is most of what is answered. Where no condition is to be compared with its ETag, it needs
-    no look at its headers.
+    JSON, which is most, needs no look at its headers where no condition is to meet its ETag.
     """
 
     def after_request(self, response: Response | None) -> Response:

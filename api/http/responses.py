@@ -1,9 +1,4 @@
-"""The envelope of every JSON answer, and how it becomes bytes.
-
-Example::
-
-    return success_response({"status": "ok"})
-"""
+"""The envelope of every JSON answer, and how it becomes bytes."""
 
 from __future__ import annotations
 
@@ -56,10 +51,7 @@ def status_line(status: int) -> str:
 
 
 class JsonResponse(Response):
-    """JSON, whole and with its length: it needs no second look before it is sent.
-
-    :param body: the JSON text.
-    """
+    """JSON, whole and with its length: it needs no second look before it is sent."""
 
     def __init__(self, body: bytes, status: int = 200) -> None:
         # What Flask's own makes of these arguments, without its look at others.
@@ -109,11 +101,7 @@ def build_envelope(
 
 
 def success_response(data: Any, status: int = 200, page: Page | None = None) -> Response:
-    """Return the envelope of a success.
-
-    :param data: any value that JSON has.
-    :param page: how the list goes on that it is a page of.
-    """
+    """Return the envelope of a success; ``page`` tells how the list goes on that it is part of."""
     state = current_context().g
     envelope = build_envelope(state.request_id, data)
     if page:

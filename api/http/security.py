@@ -1,9 +1,7 @@
-"""Security headers, on every response.
+"""Security headers (https://owasp.org/www-project-secure-headers/), on every response.
 
 A page that needs more than nothing sets a Content-Security-Policy of its own; a proxied service's
 response stays as it is.
-
-See https://owasp.org/www-project-secure-headers/.
 """
 
 from __future__ import annotations

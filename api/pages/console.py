@@ -1,6 +1,4 @@
-"""The console: one page and the files it is made of, open to everybody; what it shows asks for a
-token.
-"""
+"""The console's page and its files, open to everybody; what they show asks for a token."""
 
 from __future__ import annotations
 

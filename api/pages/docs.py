@@ -1,6 +1,4 @@
-"""The OpenAPI file, and two pages that show it: ``/docs`` (Swagger UI) and ``/redoc``; all of it
-from here.
-"""
+"""The OpenAPI file, and the pages that show it: ``/docs`` (Swagger UI) and ``/redoc``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The page that a failure's ``error.docs`` leads to: ``docs/errors.md``, in English or Chinese.
-
-Example::
-
-    GET /docs/errors#-3003
-"""
+"""The page that a failure's ``error.docs`` leads to: ``docs/errors.md``, in English or Chinese."""
 
 from __future__ import annotations
 
@@ -80,10 +75,9 @@ def _page(language: str) -> CompressedPage:
 
 
 def render(text: str) -> str:
-    """Return the HTML of the Markdown that these pages use.
+    """Return the HTML of these pages' Markdown: a heading, paragraphs, a table, code and links.
 
-    That is: one heading, paragraphs, a table, and in them code and links. A row whose first cell is
-    a code has it as its ``id``.
+    A row whose first cell is a code has it as its ``id``.
     """
     return "\n".join(map(_render_block, text.strip().split("\n\n")))
 

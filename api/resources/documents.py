@@ -1,6 +1,4 @@
-"""JSON documents: any token reads, users write, only the owner or an admin replaces or deletes
-one.
-"""
+"""JSON documents: any token reads, users write, the owner or an admin replaces and deletes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """The bytes of files on a disk, kept in step with their rows.
 
-Bytes are written where they will stay, under a name that is nobody's until a row says it;
-``stored_as`` is made here and never by a caller. Before they are, a locked marker says that they
-are on their way, and it goes when they have arrived: bytes flushed, row committed. A process that
-dies leaves the marker, and the lock with it: what the next start finds unlocked it settles by
-asking the database. A removal is the same the other way round.
+Bytes are written where they will stay, under a name that is nobody's until a row says it. Before
+that a locked marker is made, which goes once the bytes are flushed and the row is committed. A
+process that dies leaves the marker, unlocked: the next start settles it by asking the database. A
+removal is the same the other way round.
 """
 
 from __future__ import annotations
@@ -91,9 +90,7 @@ class FileStore:
             os.close(handle)  # a sweep came between the two
 
     def _settle(self, marker: Path, stored_as: str) -> bool:
-        """Remove bytes that have no row; where the database or the disk does not let it, the marker
-        stays for a sweep.
-        """
+        """Remove bytes that have no row; where database or disk fails, a sweep finds the marker."""
         try:
             with self._database.read_session() as session:
                 keep = File.is_stored(session, stored_as)

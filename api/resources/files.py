@@ -70,10 +70,9 @@ def _send_file(file: File) -> Response:
 
 
 def _is_plain(response: Response) -> bool:
-    """Return whether nginx, asked for the whole file, would answer the request as we do.
+    """Return whether nginx would answer the request as we do.
 
-    It would not where it has no word for it (an envelope), reads a range otherwise, or compares
-    with a time or an ETag of its own.
+    Not with an envelope, a range that it reads otherwise, or a condition on a time or an ETag.
     """
     ranged = response.status_code == 206 or (
         response.status_code == 200 and "Range" not in request.headers
@@ -96,9 +95,7 @@ def _send_by_nginx(file: File, streamed: Response) -> Response:
 
 
 def _conditions(file: File) -> dict[str, Any]:
-    """Return the request's environ with the one range that counts: werkzeug refuses others, where
-    they are to be ignored.
-    """
+    """Return the environ with the one range that counts; werkzeug would refuse others."""
     environ = dict(request.environ)
     for name in ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH"):
         environ.pop(name, None)

@@ -113,7 +113,7 @@ class Claims:
         return Grant(access_token, life)
 
     def keep(self, row: AccountConnection, claim: Claim, grant: Grant) -> None:
-        """Do it unless an admin has connected anew, or a later claim has brought more.
+        """Store it unless an admin has connected anew, or a later claim has brought more.
 
         A claim that was given up for lost is good again: its answer was only late.
         """

@@ -1,7 +1,5 @@
-"""The connections that the gateway refreshes, in the database: one commit before a refresh token
-is sent, one after.
+"""Connections that the gateway refreshes: one commit before a refresh token is sent, one after.
 
-vault = ConnectionVault(database, seal, clock)
 claim = vault.take(key)
 vault.keep(claim, grant)
 """
@@ -82,10 +80,7 @@ class ConnectionVault:
             self._claims.refuse(row, access_token)
 
     def connect(self, key: ConnectionKey, grant: Grant, connected_by: str, note: Note) -> None:
-        """Store what an admin brought from the vendor's page, in the place of what was there.
-
-        :param note: writes it down in the same transaction.
-        """
+        """Replace what was there by what an admin brought; ``note`` is of the same transaction."""
         with self._write() as session:
             self._clear_service(session, key.service)
             row = AccountConnection.by_key(session, key, lock=True)
@@ -97,10 +92,7 @@ class ConnectionVault:
         self._forget(key)
 
     def disconnect(self, service: str, note: Note) -> bool:
-        """Forget the tokens of a service; return whether there were some.
-
-        :param note: writes it down in the same transaction, if there were.
-        """
+        """Forget a service's tokens; return whether there were some, of which ``note`` is told."""
         with self._write() as session:
             count = self._clear_service(session, service)
             if count:

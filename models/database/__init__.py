@@ -81,12 +81,10 @@ class Database:
     def write_session(self) -> Iterator[Session]:
         """Run one transaction that may write: committed at the end, rolled back on an exception.
 
-        On SQLite it takes the write lock at once, because a lock requested half-way through may be
-        refused without a wait; on PostgreSQL ``session.get`` locks the row. Either way a row that
-        was read stays as it is until the end.
+        On SQLite it takes the write lock at once, for a later request may be refused without a
+        wait; on PostgreSQL ``session.get`` locks the row. So a row that was read stays as it is.
 
-        :raises CommitUnknown: it may have been committed or not; after any other exception it was
-            not.
+        :raises CommitUnknown: it may have been committed; after any other exception it was not.
         """
         try:
             with self._write_sessions() as session:
@@ -111,10 +109,7 @@ class Database:
         self.row_counts.clear()
 
     def read_session(self) -> Session:
-        """Return one transaction, for a ``with`` block that only reads.
-
-        On SQLite it waits for no writer.
-        """
+        """Return a transaction, for a ``with`` block that only reads; SQLite's waits for no writer."""
         return self._read_sessions()
 
     def read_connection(self) -> sa.Connection:
@@ -154,10 +149,7 @@ def _commit(transaction: Transaction) -> None:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Return whether the server refused the statement, so that the transaction is rolled back.
-
-    A server that shuts down may report that after it has committed.
-    """
+    """Return whether the server refused it; one that shuts down may have committed before."""
     state = getattr(error, "sqlstate", None)
     return state is not None and not state.startswith(CONNECTION_SQLSTATES)
 

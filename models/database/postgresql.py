@@ -21,10 +21,8 @@ _PROTOCOL_ERRORS = (psycopg.DatabaseError, psycopg.InternalError)
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """A connection that does not wait for a server that has stopped answering.
-
-    The server enforces ``statement_timeout``, which is of no use when the server hangs or the
-    network drops packets.
+    """A connection that does not wait for a server that hangs, or a network that drops packets:
+    ``statement_timeout`` is the server's to enforce.
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:

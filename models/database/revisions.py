@@ -1,8 +1,5 @@
-"""Which revision a database is at, and which one this code needs. Alembic, which moves it there, is
-for ``models.database.migrate`` alone: a server has no use for it.
-
-    if revision_of(database) != head_revision():
-        ...
+"""Which revision a database is at, and which one this code needs, without Alembic, which is for
+``models.database.migrate`` alone.
 """
 
 from __future__ import annotations

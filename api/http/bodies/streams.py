@@ -37,7 +37,6 @@ CONDITIONAL_HEADERS = (
 class StreamResponse(Response):
     """A response that goes out as it is: nobody measures, compresses or corrects it.
 
-    :param body: the pieces, none where there is none.
     :param reason: in the status line; None for the usual one.
     :ivar untouched: the headers are the service's own.
     """
