@@ -27,10 +27,6 @@ from api.request_context import Context, Hooks, Request, RequestGlobals, current
 from api.routing import Routes
 
 
-def _unchanged(response: Response) -> Response:
-    return response
-
-
 class App(Flask):
     """The application's class.
 
@@ -46,7 +42,7 @@ class App(Flask):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.routes: dict[tuple[str, str, bool], tuple[Rule, dict[str, Any], Hooks]] = {}
-        self.finish_response: Callable[[Response], Response] = _unchanged
+        self.finish_response: Callable[[Response], Response] = lambda response: response
         self._hooks: dict[str | None, Hooks] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

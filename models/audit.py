@@ -74,7 +74,10 @@ class AuditEvent(Base):
             action=act.action,
             object=act.object,
             name=act.name and act.name[:MAX_NAME_CHARACTERS],
-            changed=_recorded(act.changed),
+            changed={
+                column: value if column in RECORDED_COLUMNS else None
+                for column, value in sorted(act.changed.items())
+            },
             address=origin.address,
             request_id=origin.request_id,
         )
@@ -100,10 +103,3 @@ CONDITIONS: Mapping[str, Callable[[Any], sa.ColumnElement[bool]]] = {
     "object": lambda name: AuditEvent.object == name,
     "since": lambda moment: AuditEvent.created_at >= moment,
 }
-
-
-def _recorded(changed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the changed columns by name; null for a value that is not told."""
-    return {
-        name: value if name in RECORDED_COLUMNS else None for name, value in sorted(changed.items())
-    }

@@ -21,14 +21,8 @@ from schemas.calls import StatusOut
 blueprint = Blueprint("status", __name__, description="How the services do.")
 
 RECENT_MINUTES = 5  # that the numbers beside the charts cover, the running one included
-#: By the names of the answer, those of the statistics.
-FAULTS = {
-    "none": "",
-    "rejected": "rejected",
-    "caller": "caller",
-    "gateway": "gateway",
-    "downstream": "downstream",
-}
+#: Of the statistics; the first is called none.
+FAULTS = ("", "rejected", "caller", "gateway", "downstream")
 
 Hour = Mapping[int, Minute]
 
@@ -119,4 +113,4 @@ def _count_faults(hours: Iterable[Hour]) -> dict[str, int]:
     for hour in hours:
         for minute in hour.values():
             total.update(minute.faults)
-    return {name: total[fault] for name, fault in FAULTS.items()}
+    return {fault or "none": total[fault] for fault in FAULTS}

@@ -18,7 +18,7 @@ from api.openapi.calls import (
 from api.openapi.failures import AWAY, BODY, Failures
 from schemas.calls import ALL_PAGES
 
-_SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
+_KINDS_OF_SOME_SERVICES = ((502, -1002), (503, -1008), (503, -1010))
 INFO = {
     "title": "Postern",
     "version": "v1",
@@ -232,7 +232,7 @@ def call_operation(failures: Failures) -> dict[str, Any]:
             "requestBody": _json_body("Call", _CALL_EXAMPLE),
             "responses": {
                 "200": RESPONSE,
-                **failures.responses(CALL | BODY | {(404, -3004), *_SOME}),
+                **failures.responses(CALL | BODY | {(404, -3004), *_KINDS_OF_SOME_SERVICES}),
             },
         }
     }

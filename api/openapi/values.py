@@ -11,7 +11,7 @@ from typing import Any
 
 MAX_SAMPLE_SIZE = 1000  # characters, or items: a catalog may ask for any number of them
 #: What ``schema_of`` writes itself, or what says how a vendor gets it.
-_OWN = frozenset({
+_NOT_IN_SCHEMA = frozenset({
     "in", "in_", "required", "nullable", "example", "items", "properties", "additionalProperties",
     "oneOf", "anyOf", "style", "explode", "allowReserved", "array_format", "object_format",
 })  # fmt: skip
@@ -33,7 +33,7 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
 
     :param from_text: it comes in a query, where there is no null.
     """
-    schema = {key: value for key, value in keywords.items() if key not in _OWN}
+    schema = {key: value for key, value in keywords.items() if key not in _NOT_IN_SCHEMA}
     if schema.get("format") == "binary":
         schema["format"] = "byte"  # JSON has bytes as base64, and generators a file for binary
     shapes = _shapes_of(keywords, from_text)

@@ -71,7 +71,7 @@ def create_app(data: dict[str, Any]) -> Response:
 def get_app(app_id: str) -> Response:
     """One app, without its secrets."""
     with app_state().database.read_session() as session:
-        return _answer(_get_app(session, app_id))
+        return _app_response(_get_app(session, app_id))
 
 
 @blueprint.patch("/apps/<app_id>")
@@ -147,10 +147,10 @@ def _set_disabled(app_id: str, disabled: bool) -> Response:
         session.flush()
         verb = "disable" if disabled else "enable"
         record_act(session, app_act(verb, app_id, {"disabled": disabled}))
-        return _answer(app)
+        return _app_response(app)
 
 
-def _answer(app: App) -> Response:
+def _app_response(app: App) -> Response:
     return etag_response(_dump_app(app), etag_of(app))
 
 

@@ -61,7 +61,7 @@ def pay_order(data: dict[str, str], order_id: int) -> Response:
     As with any call, `X-Request-Timeout` (seconds) lowers the deadline, and the answer's `X-Attempts` and
     `Server-Timing` tell what it took.
     """  # noqa: E501  # it stands in the OpenAPI file, line by line
-    via = _charge_method(data["via"])
+    via = _method("via", data["via"], reads=False)
     return run_once_by_store(
         ("pay", order_id, data), _max_seconds(via), lambda: _pay(data, order_id, via)
     )
@@ -86,34 +86,24 @@ def _pay(data: dict[str, str], order_id: int, via: Method) -> Response:
         return _record(order, status, via, version)
 
 
-def _method(full_name: str) -> Method:
-    service, _, method = full_name.partition(".")
-    return app_state().gateway.method(service, method, g.caller)
+def _method(field: str, full_name: str, *, reads: bool) -> Method:
+    """Return the method that a field names.
 
-
-def _charge_method(name: str) -> Method:
-    method = _method(name)
-    if method.verb in READ_VERBS:
-        raise fields_error("via", ["The method's verb must not be GET."])
-    _check_answers_itself("via", method)
-    return method
-
-
-def _settle_method(name: str) -> Method:
-    method = _method(name)
-    if method.verb not in READ_VERBS:
-        raise fields_error("settle", ["The method's verb must be GET."])
-    _check_answers_itself("settle", method)
-    return method
-
-
-def _check_answers_itself(field: str, method: Method) -> None:
-    """:raises InvalidParams: an earlier answer, or another method's, would prove nothing."""
+    :raises InvalidParams: it reads and must not, or the other way round; or an earlier answer, or
+        another method's, which would prove nothing, could stand for its own.
+    """
+    service, _, name = full_name.partition(".")
+    method = app_state().gateway.method(service, name, g.caller)
+    if reads and method.verb not in READ_VERBS:
+        raise fields_error(field, ["The method's verb must be GET."])
+    if not reads and method.verb in READ_VERBS:
+        raise fields_error(field, ["The method's verb must not be GET."])
     if method.cache or method.fallback:
         raise fields_error(
             field,
             ["Must be a method without cache and fallback: the service itself has to answer."],
         )
+    return method
 
 
 def _check(order: Order, via: Method, settles: bool) -> None:
@@ -141,7 +131,7 @@ def _charge_call(order: Order, via: Method) -> Call:
 
 
 def _settle_call(order: Order, via: Method, name: str) -> Call:
-    method = _settle_method(name)
+    method = _method("settle", name, reads=True)
     if method.service.name != via.service.name:
         raise fields_error("settle", ["Must be a method of the service that charges."])
     return prepare_traced_call(method.service.name, method.name, {"order_id": order.id})

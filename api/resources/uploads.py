@@ -39,7 +39,10 @@ def read_file(boundary: bytes, max_bytes: int, write: Callable[[bytes], int]) ->
     for piece in form:
         if isinstance(piece, PartHead):
             if piece.name != "file":
-                raise _unknown_field(piece.name, head is not None or _has_file(form))
+                fields = {piece.name: ["Unknown field."]}
+                if head is None and not _has_file(form):
+                    fields["file"] = [MISSING]
+                raise InvalidParams(fields=fields)
             head = _check_head(piece, head)
             continue
         size += len(piece)
@@ -60,13 +63,6 @@ def _has_file(rest: Iterator[PartHead | bytes]) -> bool:
             return True
         auth_services().clock.sleep(0)
     return False
-
-
-def _unknown_field(name: str, has_file: bool) -> InvalidParams:
-    fields = {name: ["Unknown field."]}
-    if not has_file:
-        fields["file"] = [MISSING]
-    return InvalidParams(fields=fields)
 
 
 def _check_head(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]:

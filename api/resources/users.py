@@ -74,7 +74,7 @@ def create_user(data: dict[str, Any]) -> Response:
         session.add(user)
         session.flush()
         record_act(session, accounts.user_act("user.create", user, columns))
-        return _answer(user, 201)
+        return _user_response(user, 201)
 
 
 @blueprint.get("/users/<id:user_id>")
@@ -145,7 +145,7 @@ def change_user(data: dict[str, Any], user_id: int) -> Response:
         revoked = accounts.change_user(session, user, changed, admins, auth_services().now())
         if changed and (g.caller.role == "admin" or "password" in data):
             record_act(session, accounts.user_act(accounts.action_of(changed), user, changed))
-        response = _answer(user)
+        response = _user_response(user)
     auth_services().revocations.add(revoked)
     return response
 
@@ -264,5 +264,5 @@ def _check_unchanged(user: User, proved_hash: str) -> None:
         raise BadCredentials(_NOT_CURRENT)
 
 
-def _answer(user: User, status: int = 200) -> Response:
+def _user_response(user: User, status: int = 200) -> Response:
     return etag_response(_dump_user(user), etag_of(user), status)

@@ -52,7 +52,7 @@ class ConnectionVault:
     def epoch(self, key: ConnectionKey) -> str:
         state = self._states.get(key)
         if state is None or self._clock.now() >= state.expires_at:
-            state = self._look(key, state)
+            state = self._read_state(key, state)
         if state.state == NOT_CONNECTED:
             raise not_connected(key)
         return state.epoch
@@ -68,10 +68,10 @@ class ConnectionVault:
         return outcome
 
     def keep(self, claim: Claim, grant: Grant) -> None:
-        self._insist(claim.key, lambda row: self._claims.keep(row, claim, grant))
+        self._change_row(claim.key, lambda row: self._claims.keep(row, claim, grant))
 
     def fail(self, claim: Claim, outcome: Outcome, reason: str) -> None:
-        self._insist(claim.key, lambda row: self._claims.fail(row, claim, outcome, reason))
+        self._change_row(claim.key, lambda row: self._claims.fail(row, claim, outcome, reason))
         self._forget(claim.key)
 
     def refuse(self, key: ConnectionKey, access_token: Secret) -> None:
@@ -108,7 +108,7 @@ class ConnectionVault:
         with self._database.read_session() as session:
             return AccountConnection.by_key(session, key)
 
-    def _look(self, key: ConnectionKey, stale: _State | None) -> _State:
+    def _read_state(self, key: ConnectionKey, stale: _State | None) -> _State:
         """Read the state anew; while the database is away, the last one counts."""
         query = sa.select(AccountConnection.state, AccountConnection.epoch).where(
             AccountConnection.service == key.service,
@@ -124,12 +124,12 @@ class ConnectionVault:
         if row:
             state = _State(row.state, row.epoch, self._clock.now() + MAX_AGE_SECONDS)
         else:
-            state = self._plant(key)
+            state = self._initial_state(key)
         with self._lock:
             self._states[key] = state
         return state
 
-    def _plant(self, key: ConnectionKey) -> _State:
+    def _initial_state(self, key: ConnectionKey) -> _State:
         """Begin with the catalog's refresh token, where there is one."""
         state = NOT_CONNECTED
         epoch = ""
@@ -169,7 +169,7 @@ class ConnectionVault:
             row.epoch = uuid.uuid4().hex
         return count
 
-    def _insist(self, key: ConnectionKey, change: Callable[[AccountConnection], None]) -> None:
+    def _change_row(self, key: ConnectionKey, change: Callable[[AccountConnection], None]) -> None:
         """Write twice where the first time is not known to have been stored: both do the same."""
         for tries_left in reversed(range(WRITE_TRIES)):
             try:

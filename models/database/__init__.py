@@ -109,7 +109,7 @@ class Database:
         self.row_counts.clear()
 
     def read_session(self) -> Session:
-        """Return a transaction, for a ``with`` block that only reads; SQLite's waits for no writer."""
+        """Return a transaction that only reads, for a ``with``; SQLite's waits for no writer."""
         return self._read_sessions()
 
     def read_connection(self) -> sa.Connection:

@@ -153,17 +153,11 @@ def read_json(or_else: str = "") -> Any:
     body = read_body()
     incoming = current_context().request
     # As nearly everybody writes it; werkzeug would take it apart first.
-    content_type = incoming.environ.get("CONTENT_TYPE")
-    if content_type != JSON_TYPE:
-        _check_json_type(incoming, or_else)
+    is_plain_json = incoming.environ.get("CONTENT_TYPE") == JSON_TYPE
+    if not is_plain_json and incoming.mimetype != JSON_TYPE:
+        due = [JSON_TYPE, or_else] if or_else else [JSON_TYPE]
+        raise UnsupportedMediaType.instead_of(incoming.content_type, *due)
     try:
         return load_json(body, strict=True)
     except ValueError as error:
         raise MalformedBody(f"The body is refused: {error}.") from error
-
-
-def _check_json_type(incoming: Request, or_else: str) -> None:
-    """:raises UnsupportedMediaType: the content type is not JSON's, with parameters or without."""
-    if incoming.mimetype != JSON_TYPE:
-        due = [JSON_TYPE, or_else] if or_else else [JSON_TYPE]
-        raise UnsupportedMediaType.instead_of(incoming.content_type, *due)

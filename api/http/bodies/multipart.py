@@ -116,8 +116,9 @@ class _Form:
             self._buffer[:0] = b"\r\n"
         pairs = (line.partition(":") for line in lines if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        disposition = headers.get("content-disposition", "")
         kind, options = parse_options_header(
-            _LONE_BACKSLASH.sub(_double_backslash, headers.get("content-disposition", ""))
+            _LONE_BACKSLASH.sub(lambda match: match[1] or "\\\\", disposition)
         )
         if kind != "form-data" or "name" not in options:
             raise MalformedBody("A part of the form has no name; write curl -F NAME=VALUE.")
@@ -145,7 +146,3 @@ class _Form:
         if chunk is None:
             raise MalformedBody("The form ends before its last delimiter; send it again, whole.")
         self._buffer += chunk
-
-
-def _double_backslash(match: re.Match[str]) -> str:
-    return match[1] or "\\\\"
