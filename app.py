@@ -1,9 +1,4 @@
-"""The application factory: settings, log, the catalog's source; the other parts by ``api.parts``.
-
-Example::
-
-    app = create_app(Settings.from_env())
-"""
+"""The application factory: settings, log and the catalog's source; other parts by ``api.parts``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The audit log, for views: who asks, and from where, is known from the request.
-
-with write_session() as session:
-    session.delete(app)
-    record_act(session, app_act("delete", app.app_id))
-"""
+"""The audit log, for views: who asks, and from where, is known from the request."""
 
 from __future__ import annotations
 

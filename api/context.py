@@ -167,10 +167,7 @@ _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
 def _timeout(text: str | None) -> float | None:
-    """Return ``X-Request-Timeout``, in seconds.
-
-    :raises InvalidParams: it is no positive number.
-    """
+    """:raises InvalidParams: it is no positive number of seconds."""
     if text is None:
         return None
     seconds = float(text) if _NUMBER.fullmatch(text) else math.nan

@@ -11,14 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import flask
-from flask import Flask, Response
+from flask import Flask, Response, signals
 from flask.ctx import RequestContext
-from flask.signals import (
-    appcontext_tearing_down,
-    request_finished,
-    request_started,
-    request_tearing_down,
-)
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
@@ -81,8 +75,8 @@ class App(Flask):
     def full_dispatch_request(self) -> Response:
         self._got_first_request = True
         try:
-            if request_started.receivers:
-                request_started.send(self, _async_wrapper=self.ensure_sync)
+            if signals.request_started.receivers:
+                signals.request_started.send(self, _async_wrapper=self.ensure_sync)
             answer = self.preprocess_request()
             if answer is None:
                 answer = self.dispatch_request()
@@ -114,7 +108,9 @@ class App(Flask):
     def finalize_request(
         self, rv: ResponseReturnValue | HTTPException, from_error_handler: bool = False
     ) -> Response:
-        if not (from_error_handler or request_finished.receivers) and isinstance(rv, Response):
+        if not (from_error_handler or signals.request_finished.receivers) and isinstance(
+            rv, Response
+        ):
             response = self.process_response(rv)
         else:
             response = super().finalize_request(rv, from_error_handler)
@@ -131,11 +127,11 @@ class App(Flask):
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
         for hook in current_context().hooks.teardown:
             hook(exc)
-        if request_tearing_down.receivers:
-            request_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
+        if signals.request_tearing_down.receivers:
+            signals.request_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
 
     def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
         for hook in reversed(self.teardown_appcontext_funcs):
             hook(exc)
-        if appcontext_tearing_down.receivers:
-            appcontext_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)
+        if signals.appcontext_tearing_down.receivers:
+            signals.appcontext_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)

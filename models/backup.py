@@ -1,9 +1,4 @@
-"""All rows of a database as lines of JSON, alike on SQLite and PostgreSQL.
-
-with snapshot(url) as tables:
-    for line in tables.lines("users"):
-        ...
-"""
+"""All rows of a database as lines of JSON, alike on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 

@@ -32,7 +32,6 @@ _AppRow = sa.Row[int, str, str, str | None, list[str], str | None, bool]
 class RegisteredApp:
     """One row, as of a moment ago, and what is made of it once for all requests.
 
-    :param rate: of an app that has none of its own.
     :ivar used_at: the instant at which this process last stored that it signs.
     """
 
@@ -45,10 +44,9 @@ class RegisteredApp:
 
     @cached_property
     def keys(self) -> tuple[hmac.HMAC | None, hmac.HMAC | None]:
-        """What checks signatures by the secrets, the current and the previous one.
+        """What checks signatures by the current and by the previous secret, if they can be opened.
 
-        None where there is none, or its own key is gone. Opened at the first request, for of many
-        apps few sign.
+        They are at the first request, for of many apps few sign.
         """
         return self._open(self.row.secret), self._open(self.row.previous_secret)
 
@@ -80,6 +78,8 @@ class _Snapshot:
 class AppRegistry:
     """Safe under threads: a snapshot is replaced, never changed.
 
+    Its methods raise a ``SQLAlchemyError`` where the database does not answer.
+
     :param rate: of the apps that have none of their own.
     """
 
@@ -93,17 +93,11 @@ class AppRegistry:
         self._snapshot = _Snapshot({}, -1, 0.0)
 
     def get(self, app_id: str) -> RegisteredApp | None:
-        """Return the app of this id, as it was at most `MAX_AGE_SECONDS` ago.
-
-        :raises SQLAlchemyError: the database does not answer.
-        """
+        """Return the app of this id, as it was at most `MAX_AGE_SECONDS` ago."""
         return self._current_snapshot().apps.get(app_id)
 
     def read(self, app_id: str) -> RegisteredApp | None:
-        """Return the app of this id as it is now; `get` knows it, too, a second later at most.
-
-        :raises SQLAlchemyError: the database does not answer.
-        """
+        """Return the app of this id as it is now; `get` knows it, too, a second later at most."""
         snapshot = self._snapshot
         with self._database.read_connection() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(App.app_id == app_id)).one_or_none()
@@ -120,17 +114,11 @@ class AppRegistry:
         return snapshot
 
     def unreadable(self) -> int:
-        """Return how many apps have a secret that no key opens.
-
-        :raises SQLAlchemyError: the database does not answer.
-        """
+        """Return how many apps have a secret that no key opens."""
         return sum(app.keys[0] is None for app in self._current_snapshot().apps.values())
 
     def note_use(self, app: RegisteredApp) -> None:
-        """Store when the app last signed, if that was some time ago.
-
-        What cannot be stored is left out: nobody's call fails for it.
-        """
+        """Store when the app last signed, if that was some time ago; no call fails for it."""
         now = self._clock.now()
         if now < app.used_at + USE_SECONDS:
             return

@@ -14,14 +14,9 @@ from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
 from api.errors import TokenExpired, TokenInvalid
 from config import Settings, SettingsError
@@ -188,12 +183,12 @@ def _keys(settings: Settings) -> tuple[Any, list[Any]]:
         ]
         return secrets[0], secrets
     private_type, public_type = _KEY_TYPES[settings.jwt_algorithm]
-    load_private = partial(load_pem_private_key, password=None)
+    load_private = partial(serialization.load_pem_private_key, password=None)
     private_key = _load_key(
         "JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, load_private, private_type
     )
     older_keys = [
-        _load_key("JWT_PUBLIC_KEY_FILES", file, load_pem_public_key, public_type)
+        _load_key("JWT_PUBLIC_KEY_FILES", file, serialization.load_pem_public_key, public_type)
         for file in settings.jwt_public_key_files
     ]
     return private_key, [private_key.public_key(), *older_keys]
@@ -218,5 +213,7 @@ def _kid(key: Any) -> str:
     if isinstance(key, str):
         encoded = key.encode()
     else:
-        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        encoded = key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
     return hashlib.sha256(encoded).hexdigest()[:16]

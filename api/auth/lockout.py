@@ -1,10 +1,4 @@
-"""A lockout against the guessing of passwords.
-
-Example::
-
-    with lockout.attempt(username, address):
-        verify_password(user.password_hash, password)
-"""
+"""A lockout against the guessing of passwords."""
 
 from __future__ import annotations
 

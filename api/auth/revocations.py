@@ -1,10 +1,4 @@
-"""Access tokens that are revoked before their time: known to every worker at once.
-
-Example::
-
-    revocations.add([RevokedToken(jti=token.jti, expires_at=expires_at)])
-    token.jti in revocations
-"""
+"""Access tokens that are revoked before their time: known to every worker at once."""
 
 from __future__ import annotations
 

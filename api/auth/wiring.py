@@ -37,10 +37,7 @@ class AuthServices:
 
 
 def register(app: Flask, database: Database, store: Store, clock: Clock) -> AuthServices:
-    """Make and return the services, for an app whose state is registered.
-
-    :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
-    """
+    """:raises SettingsError: a key file is not what JWT_ALGORITHM needs."""
     settings = AppState.of(app).settings
     fails_closed = settings.redis_down == "closed"
     counters = FallbackStore(store, clock)

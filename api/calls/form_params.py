@@ -54,10 +54,7 @@ def is_file(keywords: Mapping[str, Any]) -> bool:
 
 
 def merge_params(query: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the URL's query and of the form.
-
-    :raises InvalidParams: one is in both.
-    """
+    """:raises InvalidParams: a parameter is in the query and in the form."""
     for name in query:
         if name in form:
             raise fields_error(name, ["Given in the query and in the form."])

@@ -92,10 +92,7 @@ def _instance(schema: Schema | type[Schema]) -> Schema:
 
 
 def read_query() -> dict[str, str]:
-    """Return the query's parameters.
-
-    :raises InvalidParams: one is given more than once.
-    """
+    """:raises InvalidParams: a parameter is given more than once."""
     parameters = dict(current_context().request.args.lists())
     twice = [name for name, values in parameters.items() if len(values) > 1]
     if twice:

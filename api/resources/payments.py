@@ -87,11 +87,7 @@ def _pay(data: dict[str, str], order_id: int, via: Method) -> Response:
 
 
 def _method(field: str, full_name: str, *, reads: bool) -> Method:
-    """Return the method that a field names.
-
-    :raises InvalidParams: it reads and must not, or the other way round; or an earlier answer, or
-        another method's, which would prove nothing, could stand for its own.
-    """
+    """:raises InvalidParams: of another verb; or an answer other than its own could come."""
     service, _, name = full_name.partition(".")
     method = app_state().gateway.method(service, name, g.caller)
     if reads and method.verb not in READ_VERBS:
@@ -185,10 +181,7 @@ def _record(before: Order, status: str, via: Method, version: int) -> Response:
 
 
 def _charge(order: Order, call: Call, via: Method, version: int) -> str:
-    """Charge the order.
-
-    :raises GatewayError: not charged, which is recorded, or unknown.
-    """
+    """:raises GatewayError: the order is not charged, which is recorded, or it is unknown."""
     try:
         app_state().gateway.call(call)
     except GatewayError as error:
@@ -219,10 +212,7 @@ def _is_not_charged(error: GatewayError, call: Call, via: Method, doubtful: bool
 
 
 def _settle(order: Order, call: Call) -> str:
-    """Return the status that the vendor's list of payments proves.
-
-    :raises Conflict: nothing certain.
-    """
+    """:raises Conflict: the vendor's list of payments proves nothing."""
     data = app_state().gateway.call(call).data
     try:
         listed = _payments_schema.load(data)  # type: ignore[arg-type] # the vendor's; anything at all

@@ -130,10 +130,7 @@ def declared_hash() -> str | None:
 
 
 def check_declared_hash() -> None:
-    """Check the body against ``X-Content-SHA256``, if that was sent.
-
-    :raises CallerSignatureInvalid: the body is another.
-    """
+    """:raises CallerSignatureInvalid: the body is another than ``X-Content-SHA256`` declares."""
     if declared := declared_hash():
         _compare(declared, hashlib.sha256(read_body()).hexdigest())
 
