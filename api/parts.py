@@ -1,7 +1,4 @@
-"""What an app has beside its settings, its log and its catalog's source: opened and joined here.
-
-A command that needs none of it does not import it.
-"""
+"""What an app has beside settings, log and catalog's source, for those who need any of it."""
 
 from __future__ import annotations
 

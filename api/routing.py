@@ -96,10 +96,7 @@ class Routes(Map):
         self._matcher = Matcher(merge_slashes=False)
 
     def find(self, path: str, verb: str) -> tuple[Rule, MutableMapping[str, Any]] | None:
-        """Return the rule of a path and its values.
-
-        An adapter, which is made for one request, would find the same; only errors need it.
-        """
+        """Find what an adapter, which is made for each request, would; only errors need that."""
         self.update()
         try:
             return self._matcher.match("", path, verb, websocket=False)
@@ -109,8 +106,7 @@ class Routes(Map):
     def near(self, path: str) -> list[str]:
         """Return the addresses that a path without a route may have been meant for; few or none.
 
-        They end as it does, go on where it ends, lack nothing but the version in front, or are
-        written alike.
+        They end as it does, go on where it ends, have a version in front, or are written alike.
         """
         parts = path.split("/")
         if same := ["/".join(address) for address in self._addresses if _equals(address, parts)]:

@@ -1,10 +1,9 @@
 """Settings from the environment and ``.env``: the only reader of ``os.environ``.
 
+    app = create_app(Settings.from_env())
+
 All mistakes are reported at once. Each setting stands here whole: its name, its default, and what
 it may be. ``fields`` reads it, ``checks`` checks one value, ``places`` folders and ports.
-
-    settings = Settings.from_env()
-    app = create_app(settings)
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Settings as fields of a class: each says its default and how it is read.
+"""Settings as fields of a class: each says its default and how it is read, here from ``PORT``.
 
     port: int = whole(5000, 0, 65535)
 
-It is read from the variable of its name in capitals, here ``PORT``. What is wrong is None, and a
-problem of the ``Reader``.
+What is wrong is None, and a problem of the ``Reader``.
 """
 
 from __future__ import annotations

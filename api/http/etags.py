@@ -77,10 +77,7 @@ def _accepts_json(accept: str) -> bool:
 
 
 def check_match(row: Any | None) -> None:
-    """Check ``If-Match`` against a row.
-
-    :raises PreconditionFailed: it is there and names another version, or there is no row at all.
-    """
+    """:raises PreconditionFailed: ``If-Match`` names another version, or there is no row at all."""
     check_etag(row and etag_of(row))
 
 

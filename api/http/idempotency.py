@@ -1,8 +1,5 @@
-"""``Idempotency-Key`` on a request, by two mechanisms.
-
-- ``run_once_by_store`` keeps the answer in the shared store, for work beyond one transaction (a
-  payment).
-- ``idempotent_by_database`` keeps it by the transaction that does the work, for writes here.
+"""``Idempotency-Key``: the transaction that writes keeps the answer (``idempotent_by_database``), or
+for work beyond one, such as a payment, the shared store (``run_once_by_store``).
 
 Example::
 
@@ -35,10 +32,7 @@ from models import IdempotencyKey, Transaction
 
 
 def idempotency_key() -> str | None:
-    """Return the header, if it was sent.
-
-    :raises InvalidParams: it is not a valid key.
-    """
+    """:raises InvalidParams: the header is no valid key."""
     text = current_context().request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if text is None:
         return None

@@ -83,10 +83,7 @@ class RowList:
         return query
 
     def place(self, session: Transaction, sort: str, after: int) -> dict[str, Any]:
-        """Return where the item ``after`` stands in the order.
-
-        :raises InvalidParams: there is no such item.
-        """
+        """:raises InvalidParams: there is no item ``after``."""
         name = sort.removeprefix("-")
         if name == "id":
             return {"after_id": after}
@@ -205,10 +202,7 @@ def _read_page(rows: RowList, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def wants_csv() -> bool:
-    """Return whether ``Accept`` prefers CSV to JSON.
-
-    :raises NotAcceptable: it allows neither.
-    """
+    """:raises NotAcceptable: ``Accept`` allows neither CSV nor JSON."""
     accept = current_context().request.environ.get("HTTP_ACCEPT")
     if not accept:
         return False
@@ -227,10 +221,7 @@ def _best_type(accept: str) -> str | None:
 
 
 def csv_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Response:
-    """Return the list as CSV (RFC 4180), streamed: one page or, without ``limit``, all of it.
-
-    :param schema: of one line.
-    """
+    """Return the list as CSV (RFC 4180), streamed: one page or, without ``limit``, all of it."""
     sort = args.get("sort", DEFAULT_SORT)
     query = rows.where(sa.select(rows.model), args)
     place = {}

@@ -1,7 +1,4 @@
-"""What methods answer, in the OpenAPI file: ``data`` as ``returns`` types it, ``next`` of a list.
-
-Each has a name, so that generated clients have a type for it.
-"""
+"""What methods answer, in the OpenAPI file: by name, so that generated clients have a type each."""
 
 from __future__ import annotations
 

@@ -38,8 +38,7 @@ def _all_errors(base: type[GatewayError]) -> Iterator[GatewayError]:
 class Failures:
     """Makes an answer once, however many operations may give it.
 
-    :ivar components: the answers.
-    :ivar schemas: theirs, by name, so that generated clients have a type for each.
+    :ivar schemas: of ``components``, by name, so that generated clients have a type for each.
     """
 
     def __init__(self) -> None:

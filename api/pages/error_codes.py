@@ -75,10 +75,7 @@ def _page(language: str) -> CompressedPage:
 
 
 def render(text: str) -> str:
-    """Return the HTML of these pages' Markdown: a heading, paragraphs, a table, code and links.
-
-    A row whose first cell is a code has it as its ``id``.
-    """
+    """Return the HTML of these pages' Markdown; a table's row has its first cell as ``id``."""
     return "\n".join(map(_render_block, text.strip().split("\n\n")))
 
 

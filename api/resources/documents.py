@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Response, g
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from api.audit import record_if_others
@@ -90,7 +89,10 @@ def get_document(key: str) -> Response:
 def delete_document(key: str) -> None:
     """A document of one's own; an admin's is any."""
     with write_session("data") as session:
-        document = _lock_document(session, key)
+        _check_key(key)
+        document = Document.by_key(session, key, lock=True)
+        if document is None:
+            raise _missing()
         _check_owner(document)
         check_match(document)
         session.delete(document)
@@ -123,14 +125,6 @@ def _resolve_after(session: Transaction, args: dict[str, Any]) -> dict[str, Any]
     if last_id is None:
         raise fields_error("after", ["There is no such item."])
     return {**args, "after": last_id}
-
-
-def _lock_document(session: Session, key: str) -> Document:
-    _check_key(key)
-    document = Document.by_key(session, key, lock=True)
-    if document is None:
-        raise _missing()
-    return document
 
 
 def _check_key(key: str) -> None:

@@ -106,10 +106,7 @@ class ConnectionRequest(Base):
 
     @classmethod
     def use(cls, session: Session, state_hash: str, now: datetime) -> Self | None:
-        """Return the request and mark it used; None where that was done before, or it expired.
-
-        Of all that try this at the same time, one gets it.
-        """
+        """Mark the request used and return it: to one of all that try, and before it expires."""
         valid = (cls.state_hash == state_hash, cls.used_at.is_(None), cls.expires_at > now)
         result = session.execute(sa.update(cls).where(*valid).values(used_at=now))
         assert isinstance(result, sa.CursorResult)

@@ -1,7 +1,4 @@
-"""What becomes of a connection's row when a token is taken, stored, lost or refused.
-
-Each change stands in a transaction of the vault's, which has locked the row.
-"""
+"""What becomes of a connection's row, which the vault has locked, as its tokens come and go."""
 
 from __future__ import annotations
 

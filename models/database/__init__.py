@@ -63,7 +63,6 @@ class Database:
 
     No transaction may stay open across anything that waits: a password hash, a downstream call.
 
-    :param pool_size: maximum number of connections.
     :param timeouts: end statements that take more than a few seconds; a migration must not.
     :ivar write_engine: on SQLite its transactions take the write lock as they begin.
     """
