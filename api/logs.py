@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -101,13 +100,8 @@ def _ignore(event: str, /, **fields: Any) -> None:
 
 
 def _format_exception(error: Any) -> str:
-    if isinstance(error, BaseException):
-        lines = traceback.format_exception(error)
-    elif isinstance(error, tuple):
-        lines = traceback.format_exception(*error)
-    else:
-        lines = traceback.format_exception(*sys.exc_info())
-    return "".join(lines).rstrip("\n")
+    parts = (error,) if isinstance(error, BaseException) else error
+    return "".join(traceback.format_exception(*parts)).rstrip("\n")
 
 
 _logs: list[JsonLog] = []

@@ -1,5 +1,5 @@
-"""``Idempotency-Key``: the transaction that writes keeps the answer (``idempotent_by_database``), or
-for work beyond one, such as a payment, the shared store (``run_once_by_store``).
+"""``Idempotency-Key``: the transaction that writes keeps the answer, or, for work beyond one such as
+a payment, the shared store.
 
 Example::
 
