@@ -44,9 +44,9 @@ class RegisteredApp:
 
     @cached_property
     def keys(self) -> tuple[hmac.HMAC | None, hmac.HMAC | None]:
-        """What checks signatures by the current and by the previous secret, if they can be opened.
+        """What checks signatures by the current and the previous secret; None where none opens.
 
-        They are at the first request, for of many apps few sign.
+        Opened at the first request, for of many apps few sign.
         """
         return self._open(self.row.secret), self._open(self.row.previous_secret)
 

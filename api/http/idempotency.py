@@ -1,5 +1,4 @@
-"""``Idempotency-Key``: the transaction that writes keeps the answer, or, for work beyond one such as
-a payment, the shared store.
+"""``Idempotency-Key``: the answer is kept by the transaction that writes, or by the store.
 
 Example::
 

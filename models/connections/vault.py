@@ -80,7 +80,7 @@ class ConnectionVault:
             self._claims.refuse(row, access_token)
 
     def connect(self, key: ConnectionKey, grant: Grant, connected_by: str, note: Note) -> None:
-        """Replace what was there by what an admin brought; ``note`` is of the same transaction."""
+        """Store what an admin brought, over what was there; ``note`` joins the transaction."""
         with self._write() as session:
             self._clear_service(session, key.service)
             row = AccountConnection.by_key(session, key, lock=True)
@@ -92,7 +92,7 @@ class ConnectionVault:
         self._forget(key)
 
     def disconnect(self, service: str, note: Note) -> bool:
-        """Forget a service's tokens; return whether there were some, of which ``note`` is told."""
+        """Forget a service's tokens; if there were some, run ``note`` and return true."""
         with self._write() as session:
             count = self._clear_service(session, service)
             if count:
