@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from sandbox.messages import Reply, Request, json_reply, not_found, parse_json, wrong_verb
+from sandbox.messages import (
+    Reply,
+    Request,
+    json_reply,
+    not_found_reply,
+    parse_json,
+    wrong_verb_reply,
+)
 
 PREFIX = "/_sandbox/"
 
@@ -22,9 +29,9 @@ class Controlled(Protocol):
 def control(box: Controlled, request: Request) -> Reply:
     name = request.path.removeprefix(PREFIX)
     if name not in _CALLS:
-        return not_found(request)
+        return not_found_reply(request)
     verb, call = _CALLS[name]
-    return call(box, request) if request.verb == verb else wrong_verb(verb)
+    return call(box, request) if request.verb == verb else wrong_verb_reply(verb)
 
 
 def _stats(box: Controlled, request: Request) -> Reply:

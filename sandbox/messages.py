@@ -67,9 +67,9 @@ def json_reply(
     return Reply(status, dump_json(value), (("Content-Type", content_type), *headers))
 
 
-def not_found(request: Request) -> Reply:
+def not_found_reply(request: Request) -> Reply:
     return json_reply(404, {"error": "not found", "path": request.path})
 
 
-def wrong_verb(*allowed: str) -> Reply:
+def wrong_verb_reply(*allowed: str) -> Reply:
     return json_reply(405, {"error": "method not allowed"}, ("Allow", ", ".join(allowed)))

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, wrong_verb_reply
 
 KEY = "sandbox-key"
 
@@ -47,11 +47,11 @@ class Amap:
 
     def handle(self, request: Request) -> Reply:
         if request.path not in _CALLS:
-            return not_found(request)
+            return not_found_reply(request)
         parameter, answer = _CALLS[request.path]
         subject = request.first(parameter)
         if request.verb != "GET":
-            return wrong_verb("GET")
+            return wrong_verb_reply("GET")
         if request.first("key") != KEY:
             return _error("10001")
         if not subject:

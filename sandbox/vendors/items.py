@@ -3,7 +3,14 @@
 import threading
 from typing import Any
 
-from sandbox.messages import Reply, Request, json_reply, not_found, parse_json, wrong_verb
+from sandbox.messages import (
+    Reply,
+    Request,
+    json_reply,
+    not_found_reply,
+    parse_json,
+    wrong_verb_reply,
+)
 
 MAX_ITEMS = 10_000
 
@@ -28,14 +35,14 @@ class Items:
                 return self._collection(request)
             numeric = number.isascii() and number.isdigit() and len(number) < 10
             if not numeric or int(number) not in self._items:
-                return not_found(request)
+                return not_found_reply(request)
             return self._single(request, int(number))
 
     def _collection(self, request: Request) -> Reply:
         if request.verb == "GET":
             return json_reply(200, {"items": list(self._items.values()), "total": len(self._items)})
         if request.verb != "POST":
-            return wrong_verb("GET", "POST")
+            return wrong_verb_reply("GET", "POST")
         fields = _read_fields(request, name_required=True)
         if isinstance(fields, Reply):
             return fields
@@ -60,7 +67,7 @@ class Items:
                     fields = {**self._items[number], **fields}
                 self._items[number] = {**fields, "id": number}
                 return json_reply(200, self._items[number])
-        return wrong_verb("GET", "PUT", "PATCH", "DELETE")
+        return wrong_verb_reply("GET", "PUT", "PATCH", "DELETE")
 
 
 def _read_fields(request: Request, *, name_required: bool) -> dict[str, Any] | Reply:

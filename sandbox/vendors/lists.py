@@ -6,7 +6,7 @@ two that count: pages and offsets.
 from base64 import b64decode, b64encode
 from typing import Any
 
-from sandbox.messages import Reply, Request, json_reply, parse_json, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, parse_json, wrong_verb_reply
 
 COUNT = 25  # items of each list
 MAX_PAGE = 10
@@ -83,7 +83,7 @@ def _slack(request: Request) -> Reply:
 def _notion(request: Request) -> Reply:
     """https://developers.notion.com/reference/intro#pagination"""
     if request.verb != "POST":
-        return wrong_verb("POST")
+        return wrong_verb_reply("POST")
     body: dict[str, Any] = parse_json(request.body) if request.body else {}
     begin = int(body.get("start_cursor", "0-page").partition("-")[0])
     end = begin + _number(body.get("page_size"), MAX_PAGE, MAX_PAGE)

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
-from sandbox.messages import Reply, Request, json_reply, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, wrong_verb_reply
 
 # Both hold characters that need form-encoding.
 CLIENT_ID = "sandbox client:1"
@@ -71,7 +71,7 @@ class OAuth:
 
     def handle(self, request: Request) -> Reply:
         if request.path == "/oauth2/token":
-            return self._issue(request) if request.verb == "POST" else wrong_verb("POST")
+            return self._issue(request) if request.verb == "POST" else wrong_verb_reply("POST")
         if request.path == "/oauth2/authorize":
             return self._authorize(request)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

@@ -6,7 +6,7 @@ import re
 import threading
 from typing import Any
 
-from sandbox.messages import Reply, Request, json_reply, parse_json, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, parse_json, wrong_verb_reply
 
 DECLINED_AMOUNT = "0.13"
 MAX_PAYMENTS = 10_000
@@ -36,7 +36,7 @@ class Payments:
                     return self._find(request)
                 case "POST":
                     return self._charge(request)
-        return wrong_verb("GET", "POST")
+        return wrong_verb_reply("GET", "POST")
 
     def _find(self, request: Request) -> Reply:
         order_id = request.first("order_id")

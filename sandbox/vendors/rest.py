@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, parse_json
 from sandbox.vendors.items import Items
 from sandbox.vendors.payments import Payments
 
@@ -47,7 +47,7 @@ class Rest:
                 return _bytes(size)
             case "ranged", []:
                 return _ranged(request)
-        return not_found(request)
+        return not_found_reply(request)
 
 
 def echo(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, parse_json
 
 APP_ID = "sandbox-app"
 APP_SECRET = "sandbox-secret"  # noqa: S105 - the made-up vendor's own
@@ -61,7 +61,7 @@ class WeChat:
                 return self._issue(request)
             case "/cgi-bin/message/send":
                 return self._send(request)
-        return not_found(request)
+        return not_found_reply(request)
 
     def revoke(self) -> None:
         """Makes every token unknown."""

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException, ElementTree
 
-from sandbox.messages import Reply, Request, not_found, wrong_verb
+from sandbox.messages import Reply, Request, not_found_reply, wrong_verb_reply
 
 APP_ID = "sandbox-app"
 MCH_ID = "1900000109"
@@ -42,9 +42,9 @@ class WeChatPayV2:
 
     def handle(self, request: Request) -> Reply:
         if request.path not in _REQUIRED_FIELDS:
-            return not_found(request)
+            return not_found_reply(request)
         if request.verb != "POST":
-            return wrong_verb("POST")
+            return wrong_verb_reply("POST")
         try:
             root = ElementTree.fromstring(request.body)
         except (ElementTree.ParseError, DefusedXmlException):

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, wrong_verb_reply
 from sandbox.vendors.registries.consul_services import HEALTH, NAMES, PASS, Instance, Services
 from sandbox.vendors.registries.text_store import TextStore
 
@@ -59,7 +59,7 @@ class Consul(TextStore):
 
     def handle(self, request: Request) -> Reply:
         if not request.path.startswith((PREFIX, HEALTH, NAMES, "/v1/agent/")):
-            return not_found(request)
+            return not_found_reply(request)
         if self._token and request.headers.get("x-consul-token") != self._token:
             return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
         if request.path.startswith("/v1/agent/"):
@@ -68,7 +68,7 @@ class Consul(TextStore):
                 self.wake()
             return reply
         if request.verb != "GET":
-            return wrong_verb("GET")
+            return wrong_verb_reply("GET")
         index = request.first("index")
         if index.isdecimal() and int(index) > 0:
             self.wait_for_change(

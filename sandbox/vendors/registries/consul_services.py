@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, wrong_verb_reply
 
 HEALTH = "/v1/health/service/"
 NAMES = "/v1/catalog/services"
@@ -74,13 +74,13 @@ class Services:
 
     def change(self, request: Request) -> Reply:
         if request.verb != "PUT":
-            return wrong_verb("PUT")
+            return wrong_verb_reply("PUT")
         if request.path == REGISTER:
             return self._register(json.loads(request.body))
         for prefix, act in ((DEREGISTER, self._deregister), (PASS, self._pass)):
             if request.path.startswith(prefix):
                 return act(request.path.removeprefix(prefix))
-        return not_found(request)
+        return not_found_reply(request)
 
     def _register(self, body: dict[str, object]) -> Reply:
         check = body.get("Check") or {}

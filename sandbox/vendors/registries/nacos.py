@@ -9,7 +9,7 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.messages import Reply, Request, json_reply, not_found_reply, wrong_verb_reply
 from sandbox.vendors.registries.text_store import TextStore
 
 CONFIGS = "/nacos/v1/cs/configs"
@@ -73,19 +73,21 @@ class Nacos(TextStore):
         form = parse_qs(request.text(), keep_blank_values=True)
         params = {name: values[0] for name, values in {**request.query, **form}.items()}
         if request.path == LOGIN:
-            return self._login(params) if request.verb == "POST" else wrong_verb("POST")
+            return self._login(params) if request.verb == "POST" else wrong_verb_reply("POST")
         if request.path not in (CONFIGS, LISTENER, INSTANCES) or (
             request.path == LISTENER and not self._listener
         ):
-            return not_found(request)
+            return not_found_reply(request)
         if self._user[0] and params.get("accessToken") not in self._tokens:
             return json_reply(
                 403, {"status": 403, "error": "Forbidden", "message": "token invalid!"}
             )
         if request.path == LISTENER:
-            return self._listen(params, request) if request.verb == "POST" else wrong_verb("POST")
+            if request.verb != "POST":
+                return wrong_verb_reply("POST")
+            return self._listen(params, request)
         if request.verb != "GET":
-            return wrong_verb("GET")
+            return wrong_verb_reply("GET")
         if request.path == INSTANCES:
             return self._list_instances(params)
         return self._config(params)
