@@ -53,7 +53,7 @@ def readyz() -> Response:
 
 def secrets_problem() -> str:
     """Return how many apps cannot sign because no key opens their secret; empty where all can."""
-    unreadable = auth_services().apps.unreadable()
+    unreadable = auth_services().apps.count_unreadable()
     apps = "1 app" if unreadable == 1 else f"{unreadable} apps"
     return f"of {apps}; see flask secrets status" if unreadable else ""
 

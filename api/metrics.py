@@ -76,7 +76,7 @@ def _states() -> Iterator[Metric]:
         "postern_database_up", "Whether it answers.", float(not database_problem())
     )
     with suppress(SQLAlchemyError):
-        unreadable = auth_services().apps.unreadable()
+        unreadable = auth_services().apps.count_unreadable()
         yield GaugeMetricFamily(
             "postern_app_secrets_unreadable", "Apps whose secret no key opens.", float(unreadable)
         )

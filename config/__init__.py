@@ -223,7 +223,7 @@ class Settings:
             problems.append("CORS_ORIGINS: * is refused in production; name the origins")
         if self.consul_register:
             problems += self._registration_problems()
-        return problems + list(self._unwritable())
+        return problems + list(self._write_problems())
 
     def _registration_problems(self) -> Iterator[str]:
         if not registry_address("consul", self.environ):
@@ -247,7 +247,7 @@ class Settings:
             self.consul_register, str(url.hostname), port, url.scheme, self.consul_register_tags
         )
 
-    def _unwritable(self) -> Iterator[str]:
+    def _write_problems(self) -> Iterator[str]:
         """Yield the folders and files that cannot be written, by the setting that moves them."""
         if problem := places.folder_problem(Path(self.files_dir)):
             yield f"FILES_DIR: {problem}"

@@ -217,13 +217,13 @@ def collector(value: str) -> None:
         raise ValidationError(
             "must be a collector's OTLP/HTTP address such as http://localhost:4318"
         )
-    if value and not _installed("opentelemetry.exporter.otlp.proto.http"):
+    if value and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
         raise ValidationError(
             "spans need an extra that is not installed: pip install -r requirements/otel.txt"
         )
 
 
-def _installed(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
     except ModuleNotFoundError:  # of a package it is in

@@ -50,7 +50,7 @@ class RegisteredApp:
         """
         return self._open(self.row.secret), self._open(self.row.previous_secret)
 
-    def resealed(self) -> dict[str, str]:
+    def reseal(self) -> dict[str, str]:
         """Return the secrets under the current key, by column."""
         row = self.row
         columns = {"secret": self._secrets.reseal(row.secret)}
@@ -113,7 +113,7 @@ class AppRegistry:
             snapshot = self._snapshot = self._read()
         return snapshot
 
-    def unreadable(self) -> int:
+    def count_unreadable(self) -> int:
         """Return how many apps have a secret that no key opens."""
         return sum(app.keys[0] is None for app in self._current_snapshot().apps.values())
 
@@ -125,7 +125,7 @@ class AppRegistry:
         app.used_at = now
         moment = datetime.fromtimestamp(self._clock.wall(), UTC)
         used = sa.update(App).where(App.id == app.row.id, App.secret == app.row.secret)
-        used = used.values(last_used_at=moment, **app.resealed())
+        used = used.values(last_used_at=moment, **app.reseal())
         with suppress(SQLAlchemyError), self._database.write_connection() as connection:
             connection.execute(used)
 

@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 def hash_password(password: str) -> str:
     """Return the hash of a password, however it was typed: see ``password_of``."""
-    return _limited(_hasher.hash, password_of(password))
+    return _run_in_slot(_hasher.hash, password_of(password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
@@ -37,7 +37,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
     The password is tried as it was typed, too: hashes of an older version were made so.
     """
     forms = dict.fromkeys((password_of(password), password))
-    matches = [_limited(_matches, password_hash or _UNKNOWN_HASH, form) for form in forms]
+    matches = [_run_in_slot(_matches, password_hash or _UNKNOWN_HASH, form) for form in forms]
     return any(matches) and password_hash is not None
 
 
@@ -48,7 +48,7 @@ def _matches(password_hash: str, password: str) -> bool:
         return False
 
 
-def _limited(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def _run_in_slot(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run work that hashes: a few at a time."""
     with _slots:
         return run_in_thread(work, *args, **kwargs)

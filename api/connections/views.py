@@ -52,7 +52,7 @@ def authorize_connection(service: str) -> flow.PendingConnection:
 def complete_connection() -> Response:
     """Where the vendor's page sends the browser back to: with its state, and a code or an error."""
     if request.method == "HEAD":  # whoever looks ahead at a link uses nothing up
-        return _uncached(success_response({}))
+        return _forbid_caching(success_response({}))
     try:
         service = flow.complete(read_query(), request.remote_addr, g.request_id)
     except GatewayError as error:
@@ -89,9 +89,9 @@ def _page(response: Response, title: str, text: str) -> Response:
     if "text/html" in request.headers.get("Accept", ""):
         response.set_data(PAGE.format(title=escape(title), text=escape(text)))
         response.headers["Content-Type"] = "text/html; charset=utf-8"
-    return _uncached(response)
+    return _forbid_caching(response)
 
 
-def _uncached(response: Response) -> Response:
+def _forbid_caching(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     return response

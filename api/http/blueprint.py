@@ -83,7 +83,7 @@ class Blueprint(SmorestBlueprint):
     def _make_doc_response_schema(schema: Schema | type[Schema] | None) -> type[Schema] | None:
         if schema is None:
             return None
-        return _enveloped(schema if isinstance(schema, type) else type(schema))
+        return _envelope_schema(schema if isinstance(schema, type) else type(schema))
 
 
 def _instance(schema: Schema | type[Schema]) -> Schema:
@@ -108,7 +108,7 @@ def _load(load: Load, names: list[str], values: Any) -> Any:
 
 
 @cache  # one class a schema, or the OpenAPI file would number them
-def _enveloped(schema: type[Schema]) -> type[Schema]:
+def _envelope_schema(schema: type[Schema]) -> type[Schema]:
     """Return the success envelope around ``schema``, for the OpenAPI file."""
     return Schema.from_dict(
         {

@@ -129,12 +129,12 @@ def _page_by_offset(rows: RowList, filters: Filters, sort: str) -> sa.Select[Any
     """Return the statement of a page; its last column is the count of all rows."""
     count = _count(rows, filters).correlate(None).scalar_subquery()
     query = rows.where(rows.query, dict(filters)).add_columns(count.label("row_count"))
-    return _bounded(_sorted(query, rows.model, sort))
+    return _paginate(_order_by(query, rows.model, sort))
 
 
 @lru_cache(maxsize=MAX_STATEMENTS)
 def _page_by_key(rows: RowList, filters: Filters, sort: str) -> sa.Select[Any]:
-    return _bounded(_after(rows.where(rows.query, dict(filters)), rows.model, sort))
+    return _paginate(_after(rows.where(rows.query, dict(filters)), rows.model, sort))
 
 
 @lru_cache(maxsize=MAX_STATEMENTS)
@@ -143,7 +143,7 @@ def _count(rows: RowList, filters: Filters) -> sa.Select[Any]:
     return rows.where(query, dict(filters))
 
 
-def _bounded(query: sa.Select[Any]) -> sa.Select[Any]:
+def _paginate(query: sa.Select[Any]) -> sa.Select[Any]:
     skip = sa.bindparam("skip", type_=sa.BigInteger)
     return query.offset(skip).limit(sa.bindparam("limit", type_=sa.Integer))
 
@@ -156,10 +156,10 @@ def _after(query: sa.Select[Any], model: Any, sort: str) -> sa.Select[Any]:
         query = query.where(sa.tuple_(*keys) < place)
     else:
         query = query.where(sa.tuple_(*keys) > place)
-    return _sorted(query, model, sort)
+    return _order_by(query, model, sort)
 
 
-def _sorted(query: sa.Select[Any], model: Any, sort: str) -> sa.Select[Any]:
+def _order_by(query: sa.Select[Any], model: Any, sort: str) -> sa.Select[Any]:
     keys = _keys(model, sort)
     if sort.startswith("-"):
         return query.order_by(*(key.desc() for key in keys))
@@ -230,7 +230,7 @@ def csv_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Resp
             place = rows.place(session, sort, args["after"])
         query = _after(query, rows.model, sort)
     else:
-        query = _sorted(query, rows.model, sort)
+        query = _order_by(query, rows.model, sort)
     query = query.offset(args.get("skip", DEFAULT_SKIP)).limit(args.get("limit")).params(place)
     response = Response(stream_with_context(_csv_lines(query, schema)), mimetype="text/csv")
     name = rows.model.__tablename__

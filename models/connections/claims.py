@@ -25,7 +25,7 @@ from models.connections import CONNECTED, NOT_CONNECTED, RECONNECT, AccountConne
 MIN_ACCESS_SHARE = 0.15
 MIN_ACCESS_SECONDS = 30.0
 MAX_ERROR_CHARACTERS = 500
-DIED = "the process that had sent the refresh token ended before the answer was stored"
+PROCESS_ENDED = "the process that had sent the refresh token ended before the answer was stored"
 UNREADABLE = "its refresh token is sealed with a key that is gone"
 NO_REFRESH_TOKEN = "its access token has ended, and the vendor gave no refresh token"  # noqa: S105
 
@@ -73,23 +73,23 @@ class Claims:
         """Change the row for whoever takes it; return an error that is raised once that is kept."""
         now = self._now()
         if row.state == NOT_CONNECTED:
-            return not_connected(key)
+            return not_connected_error(key)
         if grant := self._access_token(row, now):
             return grant
         if row.state == RECONNECT:
-            return _must_reconnect(key)
+            return _reconnect_error(key)
         if row.claim and row.claimed_until and now < row.claimed_until:
             return RefreshUnderWay()
         if row.claim and row.rotates is not False:
-            row.lose(DIED)
-            return _must_reconnect(key)
+            row.lose(PROCESS_ENDED)
+            return _reconnect_error(key)
         if row.refresh_token is None:
             row.lose(NO_REFRESH_TOKEN)
-            return _must_reconnect(key)
+            return _reconnect_error(key)
         refresh_token = self._seal.unseal(row.refresh_token)
         if refresh_token is None:
             row.lose(UNREADABLE)
-            return _must_reconnect(key)
+            return _reconnect_error(key)
         row.claim = uuid.uuid4().hex
         row.claimed_until = now + timedelta(seconds=CLAIM_SECONDS)
         return Claim(key, row.claim, row.epoch, row.version, refresh_token)
@@ -169,7 +169,7 @@ def _after(now: datetime, seconds: float | None) -> datetime | None:
     return None if seconds is None else now + timedelta(seconds=seconds)
 
 
-def not_connected(key: ConnectionKey) -> CredentialError:
+def not_connected_error(key: ConnectionKey) -> CredentialError:
     if key.seed:
         return CredentialError(
             "This service was disconnected; it needs another refresh token in the catalog."
@@ -180,7 +180,7 @@ def not_connected(key: ConnectionKey) -> CredentialError:
     )
 
 
-def _must_reconnect(key: ConnectionKey) -> CredentialError:
+def _reconnect_error(key: ConnectionKey) -> CredentialError:
     if key.seed:
         return CredentialError(
             "This service's refresh token is used up or revoked; an admin puts a new one into the"

@@ -21,7 +21,7 @@ from gateway.errors import CredentialError, Unavailable
 from gateway.masking import Secret
 from gateway.signers.tokens.connection_store import Claim, ConnectionKey, Grant, Outcome
 from models.connections import NOT_CONNECTED, AccountConnection
-from models.connections.claims import Claims, Seal, not_connected
+from models.connections.claims import Claims, Seal, not_connected_error
 from models.database import Database, locks
 
 MAX_AGE_SECONDS = 1.0  # after which what another process did to a connection counts here
@@ -54,7 +54,7 @@ class ConnectionVault:
         if state is None or self._clock.now() >= state.expires_at:
             state = self._read_state(key, state)
         if state.state == NOT_CONNECTED:
-            raise not_connected(key)
+            raise not_connected_error(key)
         return state.epoch
 
     def take(self, key: ConnectionKey) -> Claim | Grant:
@@ -149,7 +149,7 @@ class ConnectionVault:
         if row is not None:
             return row
         if key.seed is None:
-            raise not_connected(key)
+            raise not_connected_error(key)
         locks.lock_name(session, f"connection:{key.service}")
         row = AccountConnection.by_key(session, key, lock=True)
         if row is not None:
