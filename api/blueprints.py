@@ -8,7 +8,7 @@ from api.calls import call, catalog, proxy, services, status
 from api.calls import records as calls
 from api.connections import views as connections
 from api.flask_app import App
-from api.http import encoding, versions
+from api.http import encoding
 from api.http.blueprint import CONVERTERS
 from api.http.responses import JsonProvider
 from api.http.versions import PREFIX
@@ -37,7 +37,6 @@ def register(app: App) -> None:
         app.register_blueprint(module.blueprint)
     app.extensions["postern.openapi"] = OpenApi(app, [module.blueprint for module in RESOURCES])
     error_handlers.register(app)
-    versions.register(app)
     app.before_request(begin_request)
     app.before_request(encoding.check_target)
     app.finish_response = finish_response

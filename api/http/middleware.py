@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
+from typing import Any
 
 from flask import Flask, Response
 from flask_compress import Compress
@@ -15,6 +16,7 @@ from api.http.bodies.streams import StreamResponse
 from api.http.cors import CrossOrigin
 from api.http.forwarded import ForwardedHeaders
 from api.http.responses import JsonResponse
+from api.http.versions import UnversionedPaths
 from api.request_context import current_context
 from api.threads import run_in_thread
 from config import Settings
@@ -93,7 +95,7 @@ def register(app: Flask, settings: Settings) -> None:
         CrossOrigin(app, list(settings.cors_origins))  # after ``Compression``: last first
     Compression(app)
     hops = settings.trusted_proxies
-    app.wsgi_app = ForwardedHeaders(app.wsgi_app, hops)  # type: ignore[method-assign]
+    wsgi_app: Any = ForwardedHeaders(UnversionedPaths(app.wsgi_app), hops)
     if hops:
-        proxy_fix = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
-        app.wsgi_app = proxy_fix  # type: ignore[method-assign]
+        wsgi_app = ProxyFix(wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Request
+from flask import Request
 
 from api.http.responses import HeaderPairs
 
@@ -29,10 +29,6 @@ class UnversionedPaths:
             environ["PATH_INFO"] = PREFIX + path.removeprefix("/api")
             environ["postern.unversioned"] = True
         return self._wsgi_app(environ, start_response)
-
-
-def register(app: Flask) -> None:
-    app.wsgi_app = UnversionedPaths(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def deprecation_headers(request: Request) -> HeaderPairs:
