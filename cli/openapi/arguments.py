@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from cli.openapi.body import NOT_SCHEMA, BodyReader, Operation
+from cli.openapi.body import NOT_SCHEMA, BodyReader
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import says_type
 from cli.openapi.param_list import TEXT_NOTE, ParamList, Values
@@ -34,7 +34,7 @@ class Arguments:
         self.styles = Styles(keywords, swagger=spec.swagger)
         self.implied = implied
 
-    def read(self, path_item: Operation, operation: Operation) -> ParamList:
+    def read(self, path_item: Values, operation: Values) -> ParamList:
         """Read the parameters of the path and the operation, then the body."""
         form: list[Values] = []
         body: Values | None = None
@@ -54,9 +54,7 @@ class Arguments:
             reader.read_content(operation.get("requestBody"))
         return self.params
 
-    def _parameters(
-        self, path_item: Operation, operation: Operation
-    ) -> dict[tuple[str, str], Values]:
+    def _parameters(self, path_item: Values, operation: Values) -> dict[tuple[str, str], Values]:
         """Return the parameters by place and name; the operation's replace those of its path."""
         parameters: dict[tuple[str, str], Values] = {}
         for holder in (path_item, operation):

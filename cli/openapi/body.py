@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from cli.openapi.merging import type_of, writable_properties
@@ -17,7 +17,6 @@ FILE_NOTE = "a file: filename, content_type, base64"
 MAX_NAMES_IN_NOTE = 10
 DEEP_FORM = {"type": "form", "array_format": "indices", "object_format": "brackets"}
 NOT_SCHEMA = ("required", "name", "in")  # of a parameter of Swagger 2
-Operation = Mapping[str, Any]
 
 
 class BodyReader:
@@ -32,7 +31,7 @@ class BodyReader:
         self.spec = spec
         self.styles = styles
 
-    def read_swagger(self, form: list[Values], body: Values | None, operation: Operation) -> None:
+    def read_swagger(self, form: list[Values], body: Values | None, operation: Values) -> None:
         """Read Swagger 2's: parameters of a form, or one that is the whole body."""
         if form:
             self._read_form(form, operation)
@@ -40,12 +39,12 @@ class BodyReader:
             media = best_body(self._consumes(operation)) or "application/json"
             self._read_fields(body.get("schema"), media, {}, body.get("required"))
 
-    def _consumes(self, operation: Operation) -> Iterator[str]:
+    def _consumes(self, operation: Values) -> Iterator[str]:
         medias = operation.get("consumes", self.spec.root.get("consumes"))
         if isinstance(medias, list):
             yield from (media for media in medias if isinstance(media, str))
 
-    def _read_form(self, fields: list[Values], operation: Operation) -> None:
+    def _read_form(self, fields: list[Values], operation: Values) -> None:
         has_file = any(field.get("type") == "file" for field in fields)
         if has_file or best_body(self._consumes(operation)) == "multipart/form-data":
             self.params.settings["body"] = "multipart"

@@ -85,13 +85,15 @@ class Merger:
         self, base: dict[str, Any], keyword: str, branches: list[Any], refs: Refs
     ) -> tuple[dict[str, Any], Refs]:
         """Add what all branches have in common; of several types the first, all as ``x-shapes``."""
+        # Of an answer, a shape that says no type may be anything.
+        may_be_anything = not self._unites_shapes and not says_type(base)
         schemas: list[dict[str, Any]] = []
         refs_of_last = refs
         for branch in branches:
             schema, branch_refs = self._merge_part(branch, refs)
             if schema.get("type") == "null" or schema.get("enum") == [None]:
                 base = {**base, "nullable": True}
-            elif schema.keys() - _CONDITIONS_ONLY or self._may_be_anything(base):
+            elif schema.keys() - _CONDITIONS_ONLY or may_be_anything:
                 schemas.extend(self._alternatives(schema))
                 refs_of_last = branch_refs
             else:
@@ -115,10 +117,6 @@ class Merger:
         shapes: list[dict[str, Any]] = schema["x-shapes"][1]
         nullable = {"nullable": True} if schema.get("nullable") is True else {}
         return [{**shape, **nullable} for shape in shapes]
-
-    def _may_be_anything(self, base: Schema) -> bool:
-        """Return whether a shape that says no type takes any value, and is not to be overlooked."""
-        return not self._unites_shapes and not says_type(base)
 
 
 def writable_properties(schema: Schema) -> dict[str, Any]:

@@ -67,10 +67,7 @@ class Operations:
         ]
 
     def methods(self, servers: Servers, implied: Container[str]) -> dict[str, Commented]:
-        """Return methods by name.
-
-        :param implied: names of parameters that the credential fills.
-        """
+        """Return methods by name; parameters of implied names are filled by the credential."""
         methods: dict[str, Commented] = {}
         for operation in show_progress(self.selected, "operations"):
             try:

@@ -1,8 +1,7 @@
-"""How an operation's list goes on, where the file says it: as a method's ``paginate``.
+"""How an operation's list goes on, as a method's ``paginate``.
 
 By a generator's extension; by a declared ``Link`` header; or by a parameter and a field of the
-answer that belong together, such as ``cursor`` and ``next_cursor``. What only a description says in
-words is not read.
+answer that belong together, such as ``cursor`` and ``next_cursor``. Descriptions are not read.
 """
 
 from __future__ import annotations
@@ -90,10 +89,7 @@ class Paginations:
         return None
 
     def _fields(self, schema: Any) -> Iterator[tuple[str, Values]]:
-        """Yield the fields of an answer by their dotted paths, the outer ones first.
-
-        The answer itself is the first one.
-        """
+        """Yield an answer, then its fields by their dotted paths, the outer ones first."""
         level = [("", schema)]
         count = 0
         for _ in range(MAX_LEVELS + 1):
@@ -144,10 +140,7 @@ def _by_cursor(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Ke
 
 
 def _says_next(place: str, name: str) -> bool:
-    """Return whether a field of a parameter's own name says the next value of it.
-
-    ``after`` alone may be the one that was sent.
-    """
+    """Tell a field of the next value from one that repeats what was sent, as ``after`` may."""
     if _plain(name) != _last(place):
         return True
     return "next" in place.lower() or _last(place) in ("pagetoken", "continue")
@@ -189,9 +182,6 @@ def _unusual_first(schema: Values, number: int) -> Keys:
     """Return that a list begins at this number, where a parameter's schema says so."""
     begins_there = number in (schema.get("minimum"), schema.get("default"))
     return {"first": number} if begins_there else {}
-
-
-# --- names
 
 
 def _can_change(keywords: Values) -> bool:

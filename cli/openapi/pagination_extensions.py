@@ -32,13 +32,9 @@ def _read_speakeasy(extension: Values, params: Mapping[str, Values]) -> Keys:
     }
     outputs = {key: _path(value) for key, value in mapping_in(extension, "outputs").items()}
     items = outputs.get("results") or ""
-    if extension.get("type") == "cursor" and "cursor" in inputs and outputs.get("nextCursor"):
-        return {
-            "by": "cursor",
-            "cursor": outputs["nextCursor"],
-            "param": inputs["cursor"],
-            "items": items,
-        }
+    cursor = outputs.get("nextCursor")
+    if extension.get("type") == "cursor" and "cursor" in inputs and cursor:
+        return {"by": "cursor", "cursor": cursor, "param": inputs["cursor"], "items": items}
     if extension.get("type") == "url" and outputs.get("nextUrl"):
         return {"by": "link", "url": outputs["nextUrl"], "items": items}
     if "page" in inputs:
@@ -58,13 +54,9 @@ def _read_fern(extension: Values, params: Mapping[str, Values]) -> Keys:
         for key in ("next_cursor", "results", "has-next-page", "next_uri")
     }
     rest = {"more": response["has-next-page"], "items": response["results"]}
-    if request["cursor"] in params and response["next_cursor"]:
-        return {
-            "by": "cursor",
-            "cursor": response["next_cursor"],
-            "param": request["cursor"],
-            **rest,
-        }
+    cursor = response["next_cursor"]
+    if request["cursor"] in params and cursor:
+        return {"by": "cursor", "cursor": cursor, "param": request["cursor"], **rest}
     if response["next_uri"]:
         return {"by": "link", "url": response["next_uri"], "items": rest["items"]}
     if request["offset"] not in params:
@@ -83,10 +75,7 @@ EXTENSIONS: Mapping[str, Callable[[Values, Mapping[str, Values]], Keys]] = {
 
 
 def _path(expression: object) -> str:
-    """Return a place in an answer, or a parameter's name, as a dotted path.
-
-    Written as ``$.data[-1].id``, ``$response.data`` or ``$request.cursor``.
-    """
+    """Return ``$response.data[-1].id`` or ``$request.cursor`` as a dotted path or a name."""
     if not isinstance(expression, str):
         return ""
     path = re.sub(r"^\$(request|response)?\.?(body\.)?", "", expression)

@@ -117,7 +117,6 @@ class Servers:
         return server.url == self._first_url
 
     def _own_servers(self, item: Holder, operation: Holder) -> list[Server]:
-        """Return the operation's servers, else its path's."""
         return _servers_in(operation, self._first_url) or _servers_in(item, self._first_url)
 
 

@@ -220,10 +220,6 @@ def _rebase_reference(ref: str, name: str) -> str:
 def _parse(text: str) -> Any:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return json.loads(text)
-    return _parse_yaml(text)
-
-
-def _parse_yaml(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent)

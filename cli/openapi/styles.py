@@ -30,10 +30,7 @@ class Styles:
         self._swagger = swagger
 
     def of_parameter(self, param: Values, place: str, kind: str, schema: Values) -> Values | None:
-        """Return the keys that say how it is written; None where a catalog has none.
-
-        :param kind: the type of its schema.
-        """
+        """Return the keys that say how it is written; None where a catalog has none."""
         if kind not in ("array", "object"):
             return _reserved(param, place, kind)
         if self._swagger:
