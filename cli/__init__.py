@@ -1,5 +1,4 @@
-"""The commands that ``flask ...`` has beside Flask's own. Each is in a module of its own, which is
-imported once the command is named.
+"""The commands that ``flask`` has beside its own; each is imported once it is named.
 
 >>> cli.register(app)
 >>> app.test_cli_runner().invoke(args=["catalog", "check"]).output
@@ -8,15 +7,29 @@ imported once the command is named.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
-
-from cli.late import LateCommand
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.cli import ScriptInfo
+
+
+class LateCommand(click.Command):
+    """Stands for a command, which makes its own context and runs in it.
+
+    :param load: imports and returns the command. Its name is the command's; its docstring is what
+        the list of commands says.
+    """
+
+    def __init__(self, load: Callable[[], click.Command]) -> None:
+        super().__init__(load.__name__, help=load.__doc__)
+        self.load = load
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        return self.load().make_context(*args, **options)
 
 
 def catalog() -> click.Command:
@@ -149,7 +162,7 @@ first_steps.__name__ = "init"
 
 def run() -> click.Command:
     """Start the server: gunicorn, with ARGUMENTS of its own."""
-    from cli.program.run import run
+    from cli.program import run
 
     return run
 
@@ -159,9 +172,11 @@ PROGRAM_COMMANDS = (first_steps, run)  # of ``postern`` alone, in the place of F
 
 def app_info() -> ScriptInfo:
     """Return what commands find the application by, which is made once one asks for it."""
-    from cli.program.application import app_info
+    from flask.cli import ScriptInfo
 
-    return app_info()
+    from cli.program.application import load_app
+
+    return ScriptInfo(create_app=load_app)
 
 
 def register(app: Flask) -> None:

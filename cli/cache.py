@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from api.context import app_state
-from cli.loading import loaded_gateway, require_service
+from cli.loading import load_gateway, require_service
 from cli.names import complete_name
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.state.answer_cache import clear
@@ -21,7 +21,7 @@ def clear_cache(name: str) -> None:
     """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows
     within a second.
     """
-    gateway = loaded_gateway()
+    gateway = load_gateway()
     service, dot, method = name.partition(".")
     require_service(gateway.catalog, service)
     if dot:

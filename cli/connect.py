@@ -16,8 +16,8 @@ from flask.cli import with_appcontext
 
 from api.connections import flow
 from api.context import app_state
-from cli.accounts import loaded_auth, os_user, record_act, report_database_errors
-from cli.loading import loaded_gateway
+from cli.accounts import load_auth, os_user, record_act, report_database_errors
+from cli.loading import load_gateway
 from cli.names import complete_service
 from cli.output import AS_JSON, print_json, table
 from gateway.errors import GatewayError
@@ -41,8 +41,8 @@ def connect_cli(service: str | None, lists: bool, disconnect: bool, as_json: boo
     Prints the address of the vendor's page and waits until a browser has come back from it. Where
     the browser cannot reach this service, paste the address that it came to, or the code in it.
     """
-    loaded_gateway()
-    loaded_auth()
+    load_gateway()
+    load_auth()
     with report_database_errors():
         if lists:
             _print_list(as_json)

@@ -1,6 +1,4 @@
-"""``flask db ...`` moves the database between versions; ``flask init`` makes it ready for a first
-try.
-"""
+"""``flask db`` moves the database between versions; ``flask init`` makes it ready for a try."""
 
 from __future__ import annotations
 

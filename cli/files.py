@@ -1,6 +1,4 @@
-"""Files that a command is given: relative to where it was typed, even if it runs in Postern's own
-folder.
-"""
+"""Files that a command is given: relative to where it was typed, wherever it runs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway import Gateway
 
 
-def loaded_gateway() -> Gateway:
+def load_gateway() -> Gateway:
     """Return the gateway with its catalog.
 
     :raises click.ClickException: there is no good catalog; says all that is wrong with it.

@@ -1,6 +1,4 @@
-"""What <TAB> offers: services, methods and parameters, without the application where that can be
-spared, for it takes a second to load.
-"""
+"""What <TAB> offers of the catalog; without the application, which takes a second to load."""
 
 from __future__ import annotations
 
@@ -31,14 +29,14 @@ Services = Mapping[str, Mapping[str, MethodNames]]
 def complete_service(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    return offer(_services(_loaded_services(context)), incomplete)
+    return offer(_services(_read_files()), incomplete)
 
 
 def complete_method(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Offer the methods of the service before it."""
-    methods = _loaded_services(context).get(context.params.get("service") or "", {})
+    methods = _read_files().get(context.params.get("service") or "", {})
     return offer(((name, method.summary) for name, method in methods.items()), incomplete)
 
 
@@ -46,7 +44,7 @@ def complete_name(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Offer SERVICE and SERVICE.METHOD."""
-    services = _loaded_services(context)
+    services = _read_files()
     methods = (
         (f"{service}.{name}", method.summary)
         for service, methods in services.items()
@@ -58,15 +56,10 @@ def complete_name(
 def complete_param(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Offer ``name=`` of each parameter that is not there yet, and after it the values that it may
-    have.
-    """
+    """Offer ``name=`` of each parameter that is not there yet, then the values that it may have."""
     arguments = context.params
-    method = (
-        _loaded_services(context)
-        .get(arguments.get("service") or "", {})
-        .get(arguments.get("method") or "")
-    )
+    methods = _read_files().get(arguments.get("service") or "", {})
+    method = methods.get(arguments.get("method") or "")
     if method is None:
         return []
     name, equals, _ = incomplete.partition("=")
@@ -89,10 +82,9 @@ def _services(services: Services) -> Iterator[tuple[str, str]]:
 
 
 def _describe(keywords: Mapping[str, Any]) -> str:
-    words = [str(keywords.get("type", ""))]
-    if keywords.get("required") is True:
-        words.append("required")
-    return ", ".join([*filter(None, words), *filter(None, [keywords.get("description")])])
+    required = "required" if keywords.get("required") is True else ""
+    words = (keywords.get("type"), required, keywords.get("description"))
+    return ", ".join(str(word) for word in words if word)
 
 
 def _values(keywords: Mapping[str, Any]) -> Iterable[str]:
@@ -101,26 +93,6 @@ def _values(keywords: Mapping[str, Any]) -> Iterable[str]:
     if keywords.get("type") == "boolean":
         return ("true", "false")
     return map(str, keywords.get("enum") or ())
-
-
-def _loaded_services(context: click.Context) -> Services:
-    """Return what the app's catalog has, or, where there is no app, what its files say now."""
-    info = context.find_root().obj
-    if info is None:
-        return _read_files()
-    try:
-        catalog = info.load_app().extensions["postern"].gateway.catalog
-    except ValueError:  # the catalog is wrong
-        return {}
-    return {
-        name: {
-            method.name: MethodNames(
-                method.summary, {param.name: param.keywords for param in method.params}
-            )
-            for method in service.methods.values()
-        }
-        for name, service in catalog.services.items()
-    }
 
 
 def _read_files() -> Services:

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from api.flask_app import App
 from api.openapi import OpenApi
 from api.parts import register_views
-from cli.loading import loaded_gateway
+from cli.loading import load_gateway
 
 OPENAPI = "postern.openapi"
 
@@ -24,5 +24,5 @@ def openapi() -> None:
     if OPENAPI not in app.extensions:  # an app for a command, without views
         register_views(app)
     builder: OpenApi = app.extensions[OPENAPI]
-    page = builder.page(loaded_gateway().catalog, "", pause=lambda: None)
+    page = builder.page(load_gateway().catalog, "", pause=lambda: None)
     click.echo(json.dumps(json.loads(page.body()), indent=2, sort_keys=True, ensure_ascii=False))

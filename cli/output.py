@@ -1,5 +1,4 @@
-"""What commands print: columns that stand in line, whatever script the words are in, JSON, and
-progress.
+"""What commands print: columns in line, whatever the script; JSON; progress.
 
 >>> table(("NAME", "CITY"), [("mei", "北京"), ("jonas", "Köln")])
 ["NAME   CITY", "mei    北京", "jonas  Köln"]
@@ -39,12 +38,10 @@ def print_json(value: Any) -> None:
 
 
 def color_json(text: str) -> str:
-    """Return JSON with the colours of keys, texts, and numbers and words."""
-    return JSON_TOKEN.sub(_color_token, text)
+    def color(token: re.Match[str]) -> str:
+        return click.style(token[0], fg=JSON_COLORS[token.lastgroup or ""])
 
-
-def _color_token(token: re.Match[str]) -> str:
-    return click.style(token[0], fg=JSON_COLORS[token.lastgroup or ""])
+    return JSON_TOKEN.sub(color, text)
 
 
 def count(number: int, noun: str) -> str:
@@ -60,9 +57,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def width(text: str) -> int:
-    """Count the cells that a text takes in a terminal: two for wide letters (UAX #11), none for
-    combining marks.
-    """
+    """Count a text's cells in a terminal: two a wide letter (UAX #11), none a combining mark."""
     return sum(_cells(letter) for letter in text)
 
 

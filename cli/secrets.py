@@ -12,7 +12,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.app_secrets import AppSecrets, SealState
-from cli.accounts import loaded_auth, read_session, record_act, write_session
+from cli.accounts import load_auth, read_session, record_act, write_session
 from cli.output import AS_JSON, count, print_json
 from models import AccountConnection, Act, App
 
@@ -56,7 +56,7 @@ class SealStates(NamedTuple):
 def status(as_json: bool) -> None:
     """Count what is sealed by the key that seals it; exit status 1 if something is lost."""
     with read_session() as session:
-        states = SealStates.read(session, loaded_auth().app_secrets)
+        states = SealStates.read(session, load_auth().app_secrets)
     if as_json:
         names = {"lost_apps": states.lost_apps, "lost_services": states.lost_services}
         print_json({**{kind: states.counts[kind] for kind in MEANINGS}, **names})
@@ -72,7 +72,7 @@ def status(as_json: bool) -> None:
 @secrets_cli.command("reseal")
 def reseal() -> None:
     """Seal with the current key what an older one sealed."""
-    reseal_one = loaded_auth().app_secrets.reseal
+    reseal_one = load_auth().app_secrets.reseal
     resealed = 0
     with write_session() as session:
         for app in session.scalars(select(App).with_for_update()):

@@ -1,6 +1,4 @@
-"""``flask seed``: a demo to look at in development: a shop that sells things from ten places, and
-its customers.
-"""
+"""``flask seed``: a shop that sells things from ten places, and its customers, to look at."""
 
 from __future__ import annotations
 

@@ -24,8 +24,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import config
 from api.http.error_response import status_of
 from app import create_app
-from cli import PROGRAM_COMMANDS
-from cli.late import LateCommand
+from cli import PROGRAM_COMMANDS, LateCommand
 from config.environ import Reader
 from config.fields import read_fields
 from gateway.catalog.answers.paginate import SCHEMAS as PAGINATION_SCHEMAS

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli import COMMANDS, PROGRAM_COMMANDS
-from cli.late import LateCommand
+from cli import COMMANDS, PROGRAM_COMMANDS, LateCommand
 
 SHORT = 65  # letters, as flask --help has room for
 ROOT = Path(__file__).parent.parent

@@ -23,16 +23,14 @@ from gateway.errors import nearest
 from models import Act, Origin
 
 
-def loaded_auth() -> AuthServices:
+def load_auth() -> AuthServices:
     """Return the services that make and check proofs of who is calling."""
     app_state().open_parts()
     return auth_services()
 
 
 def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Make a click callback of one of marshmallow's validators; an option that was not given is not
-    checked.
-    """
+    """Make a click callback of one of marshmallow's validators; None passes."""
 
     def callback(context: click.Context, param: click.Parameter, value: Any) -> Any:
         if value is None:
@@ -48,7 +46,7 @@ def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
     return callback
 
 
-def missing(kind: str, name: str, names: Iterable[str]) -> click.ClickException:
+def no_such(kind: str, name: str, names: Iterable[str]) -> click.ClickException:
     """Return what to raise where there is none of this name, with the one that may be meant."""
     similar = nearest(name, names)
     hint = f"; did you mean {similar}?" if similar else ""
@@ -106,10 +104,7 @@ def read_session() -> Iterator[Session]:
 
 @contextmanager
 def write_session(duplicate: str = "") -> Iterator[Session]:
-    """Open a transaction that may write; it reports the database's errors.
-
-    :param duplicate: what to say when a unique value is there already.
-    """
+    """Open a transaction that may write; it reports the database's errors."""
     with report_database_errors(duplicate), app_state().database.write_session() as session:
         yield session
 

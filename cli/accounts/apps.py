@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.audit import app_act
-from cli.accounts import loaded_auth, missing, print_rows, record_act, validate_with, write_session
-from cli.loading import loaded_gateway
+from cli.accounts import load_auth, no_such, print_rows, record_act, validate_with, write_session
+from cli.loading import load_gateway
 from cli.output import AS_JSON
 from gateway.catalog.model import unknown_patterns
+from gateway.masking import Secret
 from models import App
 from schemas.users import ALLOWED, APP_ID, RATE
 
@@ -53,7 +54,7 @@ app_cli = AppGroup("app", help="Tools, which sign their requests.")
 )
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
-    app_secrets = loaded_auth().app_secrets
+    app_secrets = load_auth().app_secrets
     secret = app_secrets.make()
     duplicate = f"there is an app {app_id} already"
     with write_session(duplicate) as session:
@@ -62,8 +63,7 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
         )
         record_act(session, app_act("create", app_id, {"allow": list(allow), "rate": rate}))
     click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
-    click.echo(f"secret: {secret.reveal()}")
-    click.echo("It is shown this once; keep it where the tool finds it.")
+    _print_secret(secret)
     _warn_of_unknown(allow)
 
 
@@ -82,7 +82,7 @@ def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
         columns["allow"] = list(allow)
     if rate is not None:
         columns["rate"] = rate
-    with _changed_app(app_id, "change", columns):
+    with _edit_app(app_id, "change", columns):
         pass
     click.echo(f"changed app {app_id}")
     _warn_of_unknown(allow)
@@ -92,7 +92,7 @@ def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
 @click.argument("app_id")
 def disable_app(app_id: str) -> None:
     """Refuse whatever an app signs from now on."""
-    with _changed_app(app_id, "disable", {"disabled": True}):
+    with _edit_app(app_id, "disable", {"disabled": True}):
         pass
     click.echo(f"disabled app {app_id}")
 
@@ -101,7 +101,7 @@ def disable_app(app_id: str) -> None:
 @click.argument("app_id")
 def enable_app(app_id: str) -> None:
     """Take what an app signs again."""
-    with _changed_app(app_id, "enable", {"disabled": False}):
+    with _edit_app(app_id, "enable", {"disabled": False}):
         pass
     click.echo(f"enabled app {app_id}")
 
@@ -110,15 +110,14 @@ def enable_app(app_id: str) -> None:
 @click.argument("app_id")
 def rotate_app(app_id: str) -> None:
     """Make a new secret and print it, once; the previous one is good until the next time."""
-    app_secrets = loaded_auth().app_secrets
+    app_secrets = load_auth().app_secrets
     secret = app_secrets.make()
-    with _changed_app(app_id, "rotate") as (_, app):
+    with _edit_app(app_id, "rotate") as (_, app):
         if app.disabled:
             raise click.ClickException(f"app {app_id} is disabled; enable it first")
         app.previous_secret = app.secret
         app.secret = app_secrets.seal(secret)
-    click.echo(f"secret: {secret.reveal()}")
-    click.echo("It is shown this once; keep it where the tool finds it.")
+    _print_secret(secret)
 
 
 @app_cli.command("delete")
@@ -126,13 +125,13 @@ def rotate_app(app_id: str) -> None:
 @click.confirmation_option(prompt="Delete this app for good?")
 def delete_app(app_id: str) -> None:
     """Forget an app."""
-    with _changed_app(app_id, "delete") as (session, app):
+    with _edit_app(app_id, "delete") as (session, app):
         session.delete(app)
     click.echo(f"deleted app {app_id}")
 
 
 @contextmanager
-def _changed_app(
+def _edit_app(
     app_id: str, verb: str, columns: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[Session, App]]:
     """Change the columns of an app, and give it in the transaction that does so.
@@ -143,16 +142,21 @@ def _changed_app(
     with write_session() as session:
         app = App.by_app_id(session, app_id, lock=True)
         if app is None:
-            raise missing("app", app_id, session.scalars(select(App.app_id)))
+            raise no_such("app", app_id, session.scalars(select(App.app_id)))
         for name, value in (columns or {}).items():
             setattr(app, name, value)
         record_act(session, app_act(verb, app_id, columns))
         yield session, app
 
 
+def _print_secret(secret: Secret) -> None:
+    click.echo(f"secret: {secret.reveal()}")
+    click.echo("It is shown this once; keep it where the tool finds it.")
+
+
 def _warn_of_unknown(allow: tuple[str, ...]) -> None:
     try:
-        catalog = loaded_gateway().catalog
+        catalog = load_gateway().catalog
     except click.ClickException as error:  # the app is made all the same
         click.echo(f"warning: {error.message}", err=True)
         return

@@ -13,7 +13,7 @@ import click
 
 from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
 from api.context import app_state
-from cli.accounts import loaded_auth, read_session
+from cli.accounts import load_auth, read_session
 from cli.accounts.apps import app_cli
 from cli.accounts.signature_mistakes import SigningRecipe, find_mistake
 from cli.files import OpenFileArgument
@@ -51,7 +51,7 @@ def sign(
         )
     url, target = _split_url(path)
     content = body.read() if body else b""
-    now = loaded_auth().clock.wall()
+    now = load_auth().clock.wall()
     timestamp = headers["timestamp"] or str(int(now))
     nonce = headers["nonce"] or secrets.token_hex(16)
     usable_secrets = _secrets(app_id)
@@ -102,7 +102,7 @@ def _stored_secrets(app_id: str) -> list[Secret]:
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")
     sealed = [secret for secret in (app.secret, app.previous_secret) if secret]
-    opened = [loaded_auth().app_secrets.unseal(secret) for secret in sealed]
+    opened = [load_auth().app_secrets.unseal(secret) for secret in sealed]
     return [secret for secret in opened if secret]
 
 
@@ -135,9 +135,7 @@ def _notes(timestamp: str, nonce: str, now: float) -> Iterator[str]:
 
 
 def _compare(signature: str, signatures: list[str], recipes: list[SigningRecipe]) -> None:
-    """Say whether the signature is one of the right ones, else by which mistake it came about, and
-    exit with 1.
-    """
+    """Say whether the signature is right; else by which mistake it came about, and exit with 1."""
     if signature == signatures[0]:
         click.echo("5. The given signature is right.")
         return

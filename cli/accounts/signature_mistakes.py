@@ -13,8 +13,8 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from itertools import permutations
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from gateway.catalog.verb_and_path import VERBS
@@ -27,11 +27,10 @@ CLOCK_OFFSETS_SECONDS = range(-5, 6)
 VERB, TARGET, TIMESTAMP, NONCE, BODY_HASH = range(5)
 
 
-@dataclass(frozen=True)
-class SigningRecipe:
+class SigningRecipe(NamedTuple):
     """What is signed and how. With its defaults, it is the right way."""
 
-    secret: bytes = field(repr=False)
+    secret: bytes
     lines: tuple[str, ...]
     body: bytes
     url: str = ""
@@ -40,15 +39,16 @@ class SigningRecipe:
     mac: Callable[[bytes, bytes], bytes] = lambda secret, text: hmac.digest(secret, text, "sha256")
     encode: Callable[[bytes], str] = bytes.hex
 
+    def __repr__(self) -> str:
+        return f"SigningRecipe(lines={self.lines!r})"  # without the secret
+
     @property
     def signature(self) -> str:
         text = self.separator.join(line for line in self.lines if line) + self.end
         return self.encode(self.mac(self.secret, text.encode("utf-8", "replace")))
 
     def with_line(self, index: int, line: str) -> SigningRecipe:
-        lines = list(self.lines)
-        lines[index] = line
-        return replace(self, lines=tuple(lines))
+        return self._replace(lines=(*self.lines[:index], line, *self.lines[index + 1 :]))
 
 
 #: Turns the right recipe into the wrong ones that a mistake can lead to.
@@ -56,9 +56,7 @@ Mistake = Callable[[SigningRecipe], Iterable[SigningRecipe]]
 
 
 def find_mistake(recipe: SigningRecipe, signature: str) -> str | None:
-    """Name the mistake, or the two at once, that lead from the recipe to this signature; None for
-    no known one.
-    """
+    """Name the mistake, or the two at once, that lead to this signature; None for no known one."""
     for name, mistake in MISTAKES.items():
         if any(wrong.signature == signature for wrong in mistake(recipe)):
             return name
@@ -94,14 +92,14 @@ def _body(change: Callable[[bytes], bytes]) -> Mistake:
     def mistake(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
         body = change(recipe.body)
         if body != recipe.body:
-            changed = replace(recipe, body=body)
+            changed = recipe._replace(body=body)
             yield changed.with_line(BODY_HASH, hashlib.sha256(body).hexdigest())
 
     return mistake
 
 
-def _way(**changes: object) -> Mistake:
-    return lambda recipe: [replace(recipe, **changes)]  # type: ignore[arg-type]
+def _way(**changes: Any) -> Mistake:
+    return lambda recipe: [recipe._replace(**changes)]
 
 
 def _mac(algorithm: str) -> Mistake:
@@ -174,7 +172,7 @@ def _decode_secret(recipe: SigningRecipe) -> Iterator[SigningRecipe]:
     padded = recipe.secret + b"=" * (-len(recipe.secret) % 4)
     for altchars in (b"-_", b"+/"):
         try:
-            yield replace(recipe, secret=base64.b64decode(padded, altchars, validate=True))
+            yield recipe._replace(secret=base64.b64decode(padded, altchars, validate=True))
         except ValueError:
             continue
 
@@ -222,7 +220,7 @@ MISTAKES: dict[str, Mistake] = {
     "the query in another order": _lines(TARGET, _reorder_query),
     "a slash more or less at the path's end": _line(TARGET, _toggle_final_slash),
     "a line break at the secret's end": lambda recipe: [
-        replace(recipe, secret=recipe.secret + b"\n")
+        recipe._replace(secret=recipe.secret + b"\n")
     ],
     "the secret decoded from base64": _decode_secret,
     "SHA-256 over secret and text, and no HMAC": _way(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -20,8 +21,8 @@ from sqlalchemy.orm import Session
 from api.auth import accounts
 from api.auth.passwords import hash_password
 from cli.accounts import (
-    loaded_auth,
-    missing,
+    load_auth,
+    no_such,
     print_rows,
     read_session,
     record_act,
@@ -49,6 +50,7 @@ def normalize_username(context: click.Context, param: click.Parameter, value: st
 
 
 NAME = click.argument("name", callback=normalize_username)
+check_password = validate_with(PASSWORD)
 
 
 @user_cli.command("create")
@@ -65,7 +67,7 @@ NAME = click.argument("name", callback=normalize_username)
     prompt=True,
     hide_input=True,
     confirmation_prompt=True,
-    callback=validate_with(PASSWORD),
+    callback=check_password,
     help="8 to 1024 characters; asked for unless given.",
 )
 def create_user(name: str, role: str, password: str) -> None:
@@ -78,7 +80,7 @@ def create_user(name: str, role: str, password: str) -> None:
 @NAME
 @click.option(
     "--password",
-    callback=validate_with(PASSWORD),
+    callback=check_password,
     help="8 to 1024 characters; asked for unless given.",
 )
 @click.option("--random", "is_random", is_flag=True, help="Make one up and print it, once.")
@@ -91,7 +93,12 @@ def reset_password(name: str, password: str | None, is_random: bool) -> None:
     elif password is None:
         with read_session() as session:
             _find_user(session, name)  # before anybody thinks of a password
-        password = _ask_password()
+        password = click.prompt(
+            "Password",
+            hide_input=True,
+            confirmation_prompt=True,
+            value_proc=partial(check_password, None, None),
+        )
     _change(name, {"password_hash": hash_password(password)})
     click.echo(f"changed the password of {name}; all of their logins end")
     if is_random:
@@ -132,11 +139,11 @@ def enable_user(name: str) -> None:
 @NAME
 def revoke_tokens(name: str) -> None:
     """End all logins of a user, who may log in again."""
-    now = loaded_auth().now()
-    with _changed_user(name) as (session, user, _):
+    now = load_auth().now()
+    with _edit_user(name) as (session, user, _):
         record_act(session, accounts.user_act("user.revoke_tokens", user))
         revoked = RefreshToken.revoke_user(session, user.id, now)
-    _refuse(revoked)
+    _tell_servers(revoked)
     click.echo(f"all logins of {name} end")
 
 
@@ -145,11 +152,11 @@ def revoke_tokens(name: str) -> None:
 @click.confirmation_option(prompt="Delete this user for good?")
 def delete_user(name: str) -> None:
     """Delete a user without orders; all of the user's logins end."""
-    now = loaded_auth().now()
-    with _changed_user(name) as (session, user, admins):
+    now = load_auth().now()
+    with _edit_user(name) as (session, user, admins):
         record_act(session, accounts.user_act("user.delete", user))
         revoked = accounts.delete_user(session, user, admins, now)
-    _refuse(revoked)
+    _tell_servers(revoked)
     click.echo(f"deleted user {name}")
 
 
@@ -183,28 +190,25 @@ def _change(name: str, columns: dict[str, Any]) -> bool:
     :raises click.ClickException: there is none, no admin would be left, or the database cannot be
         used.
     """
-    now = loaded_auth().now()
-    with _changed_user(name) as (session, user, admins):
+    now = load_auth().now()
+    with _edit_user(name) as (session, user, admins):
         changed = accounts.differences(user, columns)
         revoked = accounts.change_user(session, user, changed, admins, now)
         if changed:
             record_act(session, accounts.user_act(accounts.action_of(changed), user, changed))
-    _refuse(revoked)
+    _tell_servers(revoked)
     return bool(changed)
 
 
 @contextmanager
-def _changed_user(name: str) -> Iterator[tuple[Session, User, list[int]]]:
-    """Give a user, and the ids of all admins who can log in, locked in a transaction.
-
-    :raises click.ClickException: as ``_change``.
-    """
+def _edit_user(name: str) -> Iterator[tuple[Session, User, list[int]]]:
+    """Give a user, and the ids of all admins who can log in, locked in a transaction."""
     with write_session(HAS_ORDERS) as session:
         admins = User.lock_admins(session)
         match = _find_user(session, name)
         user = session.get(User, match.id, populate_existing=True)  # locked, and as it is now
         if user is None:
-            raise missing("user", name, ())
+            raise no_such("user", name, ())
         try:
             yield session, user, admins
         except Conflict as error:
@@ -215,29 +219,13 @@ def _find_user(session: Session, name: str) -> User:
     """:raises click.ClickException: there is none; says which may be meant."""
     user = User.by_username(session, name)
     if user is None:
-        raise missing("user", name, session.scalars(select(User.username)))
+        raise no_such("user", name, session.scalars(select(User.username)))
     return user
 
 
-def _ask_password() -> str:
-    """Ask until the password is one that may be, and was typed twice."""
-
-    def check(text: str) -> str:
-        try:
-            PASSWORD(text)
-        except marshmallow.ValidationError as error:
-            raise click.UsageError(" ".join(map(str, error.messages))) from error
-        return text
-
-    answer: str = click.prompt(
-        "Password", hide_input=True, confirmation_prompt=True, value_proc=check
-    )
-    return answer
-
-
-def _refuse(revoked: Sequence[RevokedToken]) -> None:
+def _tell_servers(revoked: Sequence[RevokedToken]) -> None:
     """Let servers know of the revoked tokens at once, by the store that they share, if any."""
-    if not loaded_auth().revocations.add(revoked):
+    if not load_auth().revocations.add(revoked):
         click.echo(
             "warning: Redis does not answer; servers may take the user's tokens for a minute"
             " after it is back",

@@ -9,11 +9,12 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from api.context import app_state
-from cli.accounts import loaded_auth, report_database_errors, url_without_password
+from cli.accounts import load_auth, report_database_errors, url_without_password
 from cli.backup.archive import ArchiveReader, ArchiveWriter, new_archive, open_archive
 from cli.files import FileArgument
 from cli.output import count
-from models import AccountConnection, App
+from cli.secrets import SealStates
+from models import AccountConnection
 from models.backup import first_filled_table, snapshot
 from models.connections import CONNECTED
 from models.database import migrate, revisions
@@ -61,9 +62,11 @@ def restore(file: Path) -> None:
     click.echo("Everybody logs in again.")
     if services := _lose_connections():
         click.echo(f"warning: connect these accounts again: {', '.join(services)}", err=True)
-    if unreadable := _unreadable_secrets():
+    with app_state().database.read_session() as session:
+        lost_apps = SealStates.read(session, load_auth().app_secrets).lost_apps
+    if lost_apps:
         click.echo(
-            f"warning: the secrets of {count(unreadable, 'app')} cannot be opened: put the key "
+            f"warning: the secrets of {count(len(lost_apps), 'app')} cannot be opened: put the key "
             "that sealed them into SECRETS_PREVIOUS_KEYS, or rotate these apps",
             err=True,
         )
@@ -102,10 +105,3 @@ def _lose_connections() -> list[str]:
         for row in rows:
             row.lose(RESTORED)
         return [row.service for row in rows]
-
-
-def _unreadable_secrets() -> int:
-    """Count the apps whose secret the keys at hand do not open."""
-    state = loaded_auth().app_secrets.state
-    with app_state().database.read_session() as session:
-        return sum(state(app.secret) == "lost" for app in session.query(App))

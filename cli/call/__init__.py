@@ -1,6 +1,4 @@
-"""``flask call SERVICE METHOD k=v ...``: what the command takes. What it does is imported once it
-runs, so that <TAB> need not wait for it.
-"""
+"""``flask call``: what the command takes. What it does is imported when it runs, not for <TAB>."""
 
 from __future__ import annotations
 

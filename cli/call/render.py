@@ -14,9 +14,7 @@ CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 
 
 def render_request(request: HttpRequest, service: Service) -> str:
-    """Return the request as it would be sent, below a line that says where to, and one that says if
-    the service may not have that address.
-    """
+    """Return the request as it would be sent, below where to, and whether that is refused."""
     base = urlsplit(request.base_url)
     target = base.path + _show_stars(request.target)
     host = base.hostname or ""
@@ -35,9 +33,7 @@ def render_request(request: HttpRequest, service: Service) -> str:
 
 
 def _render_body(body: bytes) -> str:
-    """Return text as it is; bytes that are no text, or that a terminal would act on, as
-    ``\\x00``.
-    """
+    """Return text as it is; what is no text, or what a terminal would act on, as ``\\x00``."""
     return escape_controls(_show_stars(body.decode("utf-8", "backslashreplace")))
 
 

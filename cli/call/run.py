@@ -19,7 +19,7 @@ from api.http.error_response import describe_error
 from api.http.responses import build_envelope
 from cli.call.params import read_data, read_params
 from cli.call.render import escape_controls, render_request
-from cli.loading import loaded_gateway
+from cli.loading import load_gateway
 from cli.output import print_json
 from gateway import Call, Caller, Gateway, GatewayError
 from gateway.catalog.model import Method, kind_of
@@ -31,8 +31,6 @@ BINARY = "application/octet-stream"
 
 
 class Options(NamedTuple):
-    """The command's options, by their names."""
-
     dry_run: bool
     paginate: bool
     stream: bool
@@ -44,7 +42,7 @@ class Options(NamedTuple):
 def run_call(service: str, method: str, params: tuple[str, ...], options: Options) -> None:
     """Make the call and print its answer, or the request that would be sent."""
     g.request_id = uuid.uuid4().hex
-    gateway = loaded_gateway()
+    gateway = load_gateway()
     declared = gateway.catalog.find(service, method)
     if declared:
         _refuse_unfit(declared, options)
@@ -79,9 +77,7 @@ def run_call(service: str, method: str, params: tuple[str, ...], options: Option
 
 
 def _why(call: Call) -> str:
-    """Return how the last attempt failed, as the call's record has it for admins: that record is
-    the command's own, where no server finds it. Empty where nothing was sent.
-    """
+    """Return how the last attempt failed; empty where nothing was sent."""
     attempts = call.trace.attempts
     reason = attempts[-1].why if attempts else None
     if not reason:

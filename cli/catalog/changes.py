@@ -1,6 +1,6 @@
 """What changes between two catalogs: services, methods and aggregates, key by key.
 
->>> list(changed_lines(old, new, masker.mask_secrets))
+>>> list(diff_lines(old, new, masker.mask_secrets))
 ["~ method shop.find", "    params.q.maxLength: 20 -> 40", "+ service news"]
 """
 
@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 Mask = Callable[[str], str]
 
 
-def changed_lines(old: Values, new: Values, mask: Mask) -> Iterator[str]:
+def diff_lines(old: Values, new: Values, mask: Mask) -> Iterator[str]:
     """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a
     line for each key.
 
@@ -69,9 +69,7 @@ def _render(value: Any, mask: Mask, path: tuple[str, ...]) -> str:
 
 
 def _may_be_secret(path: tuple[str, ...]) -> bool:
-    """Tell whether a value is masked: what is sent with every request, and what of ``auth`` is not
-    public.
-    """
+    """Tell whether a value is masked: of what each request carries all, of ``auth`` some."""
     if path[0] in ("headers", "query"):
         return True
     return path[0] == "auth" and (len(path) != 2 or is_secret(path[1]))

@@ -10,9 +10,9 @@ import click
 from flask.cli import AppGroup
 
 from api.context import app_state
-from cli.catalog.changes import changed_lines
+from cli.catalog.changes import diff_lines
 from cli.files import FileArgument, OpenFileArgument
-from cli.loading import loaded_gateway, require_service
+from cli.loading import load_gateway, require_service
 from cli.names import complete_service
 from cli.openapi import VARIABLE, SpecError, import_spec, summarize
 from cli.output import AS_JSON, count, print_json, table
@@ -55,7 +55,8 @@ def check(file: str | None, as_json: bool) -> None:
     services = len(catalog.services)
     methods = len(list(catalog.methods()))
     notes = [(f"{note.file}:{note.line}", str(note)) for note in catalog.notes]
-    notes += [(str(other), f"is not read; name it {other.stem}.yaml") for other in _unread(name)]
+    for other in sorted(Path(name).glob("*.yml")):  # meant for a folder's catalog
+        notes.append((str(other), f"is not read; name it {other.stem}.yaml"))
     if as_json:
         counts = {"services": services, "methods": methods, "notes": [note for _, note in notes]}
         print_json({"ok": True, "name": name, **counts})
@@ -63,11 +64,6 @@ def check(file: str | None, as_json: bool) -> None:
     for place, note in notes:
         click.echo(f"{place}: note: {note}")
     click.echo(f"{name}: ok, {count(services, 'service')}, {count(methods, 'method')}")
-
-
-def _unread(name: str) -> list[Path]:
-    """Return the files of a folder that were meant for its catalog, and are no part of it."""
-    return sorted(Path(name).glob("*.yml"))
 
 
 def _refusal(error: CatalogError) -> click.ClickException:
@@ -92,7 +88,7 @@ def diff(file: str | None, as_json: bool) -> None:
         raise ComparisonError(_refusal(error).message) from error
     except click.ClickException as error:
         raise ComparisonError(error.message) from error
-    lines = list(changed_lines(old, new, app_state().masker.mask_secrets))
+    lines = list(diff_lines(old, new, app_state().masker.mask_secrets))
     if as_json:
         print_json({"same": not lines, "changes": lines})
     else:
@@ -105,7 +101,7 @@ def diff(file: str | None, as_json: bool) -> None:
 @AS_JSON
 def show(service: str | None, as_json: bool) -> None:
     """List every method, or those of one SERVICE; ! marks the parameters that must be given."""
-    catalog = loaded_gateway().catalog
+    catalog = load_gateway().catalog
     if service:
         require_service(catalog, service)
     methods = [method for method in catalog.methods() if service in (None, method.service.name)]
@@ -165,10 +161,8 @@ def _read_source(file: str | None) -> tuple[str, str]:
 
 
 def _serving_text() -> str:
-    """Return the text that the workers serve: the copy that they store while the source is away,
-    else the source's.
-    """
-    loaded_gateway()  # reads the source
+    """Return the text that the workers serve: the source's, or their copy while that is away."""
+    load_gateway()  # reads the source
     watcher = app_state().watcher
     if watcher.source.away and (copy := watcher.last_good.read()):
         return copy.text

@@ -51,7 +51,6 @@ def port_finding(settings: Settings) -> Finding:
 
 
 def folder_findings(settings: Settings) -> Iterator[Finding]:
-    """Look at the folders that are written to."""
     folders = {
         "instance": INSTANCE,
         "FILES_DIR": Path(settings.files_dir),

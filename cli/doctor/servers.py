@@ -11,8 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
-from cli.doctor.clocks import clock_finding
-from cli.doctor.finding import OK, Finding, ok, problem, warning
+from cli.doctor.finding import OK, Finding, clock_finding, ok, problem, warning
 from cli.secrets import SealStates
 from config import Settings
 from models.database import Database
@@ -22,7 +21,6 @@ REDIS_SECONDS = 3.0
 
 
 def database_findings(settings: Settings) -> Iterator[Finding]:
-    """Look at the database, its tables and its clock."""
     try:
         database = Database(settings.database_url)
     except (SQLAlchemyError, ImportError) as error:
@@ -102,7 +100,6 @@ def _away(error: Exception) -> Finding:
 
 
 def redis_findings(settings: Settings) -> Iterator[Finding]:
-    """Look at Redis, what it does when it is full, and its clock."""
     if not settings.redis_url:
         yield ok("Redis", "none: state is in memory, so one worker, and lost at a restart")
         return

@@ -1,6 +1,4 @@
-"""How ``postern doctor`` reaches the catalog's services: names, egress proxy, TLS, certificates,
-clocks. Each place is asked ``HEAD /`` once, without a credential.
-"""
+"""How ``postern doctor`` reaches vendors: each is asked ``HEAD /`` once, without a credential."""
 
 from __future__ import annotations
 
@@ -15,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
-from cli.doctor.clocks import clock_finding
-from cli.doctor.finding import Finding, ok, problem, warning
+from cli.doctor.finding import Finding, clock_finding, ok, problem, warning
 from config import Settings
 from gateway.catalog.address_ranges import is_private
 from gateway.catalog.egress_proxy import DIRECT, Proxy
@@ -223,11 +220,11 @@ def _reached(place: Place, certificate: object) -> Finding:
 def _clock(place: Place, head: bytes, before: float) -> Finding | None:
     """Compare the answer's Date, whole seconds, with our clock."""
     match = DATE.search(head)
-    try:
-        other_time = parsedate_to_datetime(match[1].decode()).timestamp() if match else None
-    except ValueError:
+    if match is None:
         return None
-    if other_time is None:
+    try:
+        other_time = parsedate_to_datetime(match[1].decode()).timestamp()
+    except ValueError:
         return None
     return clock_finding(place.host, other_time, before, time.time())
 

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import click
 from flask import Flask
-from flask.cli import ScriptInfo
 
 from app import create_app
 from config import Settings, SettingsError
-
-
-def app_info() -> ScriptInfo:
-    """Return what Flask's commands find the application by; none is made before they ask."""
-    return ScriptInfo(create_app=load_app)
 
 
 def load_app() -> Flask:

@@ -1,5 +1,4 @@
-"""<TAB> in bash and zsh, with ``name=`` and the values after it; fish needs nothing more than click
-has.
+"""<TAB> in bash and zsh, with ``name=`` and the values after it; for fish click's own will do.
 
 Bash takes ``name=value`` for three words, so the line is read whole, and of what is offered only
 that is given back which follows the last ``=``. Neither shell shall put a blank after ``name=``.

@@ -1,6 +1,4 @@
-"""``postern init``: a first ``.env`` and a folder for the catalog; in development the tables and an
-admin, too.
-"""
+"""``postern init``: a first ``.env``, a folder for the catalog; in development tables, an admin."""
 
 from __future__ import annotations
 

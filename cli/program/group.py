@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,6 @@ SECTIONS = {
     "People and tools": ("user", "app", "audit", "secrets"),
     "This installation": ("init", "doctor", "run", "db", "backup", "restore", "seed"),
 }
-OTHER = "More"
 SHORT = 65  # letters of a command in the list
 EXAMPLES = """\b
 Begin with:  postern init
@@ -27,12 +26,12 @@ class Program(click.Group):
 
     def __init__(
         self,
-        commands: Mapping[str | None, click.Command],
+        commands: Sequence[click.Command],
         version: str,
         make_info: Callable[[], Any],
     ) -> None:
         super().__init__(
-            commands={name: command for name, command in commands.items() if name},
+            commands=commands,
             help="Postern: the single way out to every outside API that a team uses.\n\n"
             + EXAMPLES,
             epilog="postern COMMAND --help says what a command takes.",
@@ -49,14 +48,10 @@ class Program(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by subject."""
-        listed = {name for names in SECTIONS.values() for name in names}
-        other_names = tuple(name for name in self.list_commands(ctx) if name not in listed)
-        for title, names in {**SECTIONS, OTHER: other_names}.items():
+        for title, names in SECTIONS.items():
             rows = [
                 (click.style(name, fg="cyan"), self.commands[name].get_short_help_str(SHORT))
                 for name in names
-                if name in self.commands
             ]
-            if rows:
-                with formatter.section(click.style(title, bold=True)):
-                    formatter.write_dl(rows)
+            with formatter.section(click.style(title, bold=True)):
+                formatter.write_dl(rows)

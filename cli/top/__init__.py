@@ -101,9 +101,7 @@ def _measure_once(monitor: ServerMonitor, seconds: float, as_json: bool) -> None
 
 
 def _measure_repeatedly(monitor: ServerMonitor, seconds: float, as_json: bool) -> None:
-    """Show a table after each interval until q or Ctrl-C: in place in a terminal, else one below
-    the other.
-    """
+    """Show a table after each interval until q or Ctrl-C; in a terminal in the last one's place."""
     on_screen = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     with suppress(KeyboardInterrupt):
         if not on_screen:
@@ -257,9 +255,7 @@ def _frame(lines: list[str]) -> str:
 
 @contextmanager
 def _alternate_screen() -> Iterator[None]:
-    """Use the terminal's other screen, with keys read as they are pressed; afterwards all is as it
-    was.
-    """
+    """Use the terminal's other screen, with keys read as they are pressed."""
     settings = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
     sys.stdout.write(ENTER_SCREEN)

@@ -1,5 +1,4 @@
-"""What two snapshots of ``/metrics`` say of each service: how many calls, how fast, how many
-failed.
+"""What two snapshots of ``/metrics`` say of each service's calls.
 
 >>> compare(parse_metrics(first_text), parse_metrics(second_text), seconds=10)[0]
 ServiceRates(service="wechat", rate=12.1, p50=0.018, p99=0.24, ...)
@@ -86,9 +85,7 @@ def _add_sample(
 def compare(
     before: Mapping[str, ServiceSnapshot], after: Mapping[str, ServiceSnapshot], seconds: float
 ) -> list[ServiceRates]:
-    """Return what happened between two snapshots so many seconds apart, the busiest service
-    first.
-    """
+    """Return what happened between two snapshots so many seconds apart, the busiest first."""
     rates = [
         _rates(name, before.get(name, ServiceSnapshot()), snapshot, seconds)
         for name, snapshot in after.items()

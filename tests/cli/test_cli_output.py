@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from cli.late import LateCommand
+from cli import LateCommand
 from cli.output import color_json
 from config import Settings
 from sandbox import Sandbox
@@ -141,12 +141,15 @@ def test_apps_are_listed_without_their_secrets(run: Run) -> None:
         ("user create ann --role a", ["admin"]),
     ],
 )
-def test_tab_offers_what_there_is(app: Flask, typed: str, offered: list[str]) -> None:
+def test_tab_offers_what_there_is(
+    app: Flask, tmp_path: Path, typed: str, offered: list[str]
+) -> None:
     *words, last = f"flask {typed}".split(" ")
     env = {
         "_FLASK_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join([*words, last]),
         "COMP_CWORD": str(len(words)),
+        "CATALOG": str(tmp_path / "services.yaml"),
     }
     done = app.test_cli_runner().invoke(env=env, args=[], prog_name="flask")
     assert [line.partition(",")[2] for line in done.stdout.split()] == offered

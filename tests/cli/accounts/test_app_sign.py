@@ -95,7 +95,7 @@ def test_the_right_signature_is_right(run: Run) -> None:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_named(run: Run, mistake: str) -> None:
-    right = replace(recipe(), url=f"https://postern.example{TARGET}")
+    right = recipe()._replace(url=f"https://postern.example{TARGET}")
     for wrong in (list(MISTAKES[mistake](right)) or [right])[::400]:
         done = run(
             "POST", right.url, *HEADERS, "--body", "-", "--signature", wrong.signature, input=BODY
@@ -153,7 +153,7 @@ def test_the_older_of_two_secrets_is_told(app: Flask, shop: str) -> None:
         stored = App.by_app_id(session, "shop")
         stored.previous_secret = stored.secret
         stored.secret = secrets.seal(Secret("another-secret-altogether"))
-    old = replace(recipe("/me", b""), secret=shop.encode()).signature
+    old = recipe("/me", b"")._replace(secret=shop.encode()).signature
     done = app.test_cli_runner().invoke(args=["app", "sign", "POST", "/me", "--app", "shop", *HEADERS, "--signature", old])  # fmt: skip
     assert "is right, with the app's older secret" in done.output
 
@@ -165,7 +165,7 @@ def test_without_a_secret_anywhere_it_is_asked_for_and_not_shown(app: Flask) -> 
     assert done.exit_code == 0, done.output
     assert SECRET not in done.output
     assert (
-        replace(recipe("/me", b""), lines=("GET", *recipe("/me", b"").lines[1:])).signature
+        recipe("/me", b"")._replace(lines=("GET", *recipe("/me", b"").lines[1:])).signature
         in done.output
     )
 

@@ -12,7 +12,7 @@ from click.testing import Result
 
 import cli.catalog.presets
 from app import create_app
-from cli.catalog.shipped import FOLDER
+from cli.catalog.presets import FOLDER
 from config import Settings
 from gateway.masking import Secret
 

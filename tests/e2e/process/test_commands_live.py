@@ -55,7 +55,7 @@ def test_a_stream_is_printed_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
 def test_tab_completes_commands_whatever_the_catalog(stray: Live) -> None:
     for typed, at, offered in (
         ("flask ca", "1", ["cache", "call", "catalog"]),
-        ("flask call ", "2", []),
+        ("flask call ", "2", ["shop"]),
     ):
         stray.env |= {"_FLASK_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": at}
         done = stray.flask()
