@@ -102,7 +102,10 @@ class RegistryDirectory:
         :raises AddressError: the setting that says where the registry is does not.
         """
         if base_url not in self._followers:
-            self._followers[base_url] = self._make_follower(base_url)
+            name = RegistryName.read(base_url)
+            assert name
+            registry = REGISTRIES[name.kind](name, self._env, self._clock, self._masker)
+            self._followers[base_url] = Follower(base_url, registry, self._clock, self._log)
         follower = self._followers[base_url]
         if self._started:
             follower.start()
@@ -116,9 +119,3 @@ class RegistryDirectory:
     def retain(self, base_urls: Collection[str]) -> None:
         for base_url in self._followers.keys() - set(base_urls):
             self._followers.pop(base_url).stop()
-
-    def _make_follower(self, base_url: str) -> Follower:
-        name = RegistryName.read(base_url)
-        assert name
-        registry = REGISTRIES[name.kind](name, self._env, self._clock, self._masker)
-        return Follower(base_url, registry, self._clock, self._log)

@@ -160,7 +160,7 @@ def _read(label: str, text: str, places_in: Callable[[Any], Iterator[Place]]) ->
 
 def _urls(label: str, name: RegistryName, places: list[Place]) -> list[str]:
     """Return the base URLs of those that can be called, each once: whoever registers may say
-    anything, and one that is nowhere is not to keep the others from serving.
+    anything.
 
     :raises SourceError: they are too many.
     """

@@ -10,12 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from gateway.catalog.model import Tls
 from gateway.http_messages import authority
-from gateway.masking import Secret
 
 
 class SourceError(Exception):
-    """The text cannot be read now. ``str()`` says why to anybody; it names no address and no
-    secret.
+    """The text cannot be read now. ``str()`` tells anybody why, with no address and no secret.
 
     :param detail: for the log only, masked there.
     """
@@ -49,11 +47,9 @@ class Source(Protocol):
         """
 
     def wait_for_text(self, stopping: Event) -> str:
-        """Return the text once it may have changed since the last return; the first time, and when
-        stopping, at once.
+        """Return the text once it may have changed; the first time, and when stopping, at once.
 
-        :raises SourceError: it cannot be read; the next call waits for a change of that, or fails
-            at once.
+        :raises SourceError: it cannot be read; the next call waits for a change, or fails at once.
         """
 
     def close(self) -> None:
@@ -81,15 +77,12 @@ SERVER_KINDS: Mapping[str, ServerKind] = {
         "nacos://HOST:PORT/DATAID?group=GROUP",
     ),
 }
-SECRET_OPTIONS = ("token", "password")
 #: Which of several texts of one name it is.
 PLACE_OPTIONS = ("dc", "ns", "group", "tenant", "namespace")
 
 
 class AddressError(ValueError):
-    """The text is no address. The message says what is allowed, and never quotes the text, which
-    may hold a secret.
-    """
+    """The text is no address. The message never quotes it, as it may hold a secret."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +137,6 @@ class SourceAddress:
         place = {name: self.options[name] for name in PLACE_OPTIONS if self.options.get(name)}
         query = f"?{urlencode(place)}" if place else ""
         return f"{self.kind}://{self.host}/{self.key}{query}"
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        return tuple(
-            Secret(self.options[name]) for name in SECRET_OPTIONS if self.options.get(name)
-        )
 
     @property
     def url(self) -> str:

@@ -91,9 +91,7 @@ def token_headers(address: SourceAddress, env: Mapping[str, str], masker: Masker
 
 
 def _next_index(response: HttpResponse, last: int) -> int:
-    """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's
-    guide asks for).
-    """
+    """Return the answer's index; 0, as Consul asks for, where it went backwards or is none."""
     text = response.headers.get("X-Consul-Index", "")
     if not text.isdecimal() or len(text) >= 20 or int(text) < last:
         return 0

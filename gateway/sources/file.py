@@ -26,9 +26,7 @@ REPLACED_SECONDS = 0.05
 
 
 class Stamp(NamedTuple):
-    """Tells one state of a file from another; of a symbolic link's target, so that a swapped link
-    shows, too.
-    """
+    """Tells one state of a file from another; of a link's target, so that a swapped link shows."""
 
     device: int
     inode: int
@@ -75,9 +73,7 @@ class File:
             raise SourceError(f"{self.label} {why}", why) from error
 
     def wait_for_text(self, stopping: Event) -> str:
-        """Return the text once it has changed; or the same after a while, as a file that it names
-        may exist now.
-        """
+        """Return the text once it has changed; or after a while, as a file it names may exist."""
         polls = 0
         while True:
             polls += 1

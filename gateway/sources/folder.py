@@ -27,9 +27,7 @@ class Folder(File):
             raise SourceError(f"{self.label} {why}", why) from error
 
     def _read_files(self) -> str:
-        """:raises ValueError: there is none, one cannot be read, or they are too many or too large
-        together.
-        """
+        """:raises ValueError: there is none, one cannot be read, or they are too many or large."""
         texts = {}
         bytes_left = MAX_CATALOG_BYTES
         for path in self._files():

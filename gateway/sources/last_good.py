@@ -20,8 +20,7 @@ class Copy(NamedTuple):
 
 
 class LastGood:
-    """A text and the name of its source. A copy of another source does not count: it would be
-    another catalog.
+    """A text and the name of its source; a copy of another source does not count.
 
     Many processes may write; each text is there whole or not at all, for its owner's eyes only.
     """

@@ -8,13 +8,10 @@ literals.mask(str)  # 'auth: {type: bearer, token: ****\n  ****}'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import yaml
-
-from gateway.catalog.yaml.parser import LOADER, MAX_DEPTH
+from gateway.catalog.yaml.nodes import Node, read_nodes
 from gateway.masking import STARS, is_secret_name
 from gateway.signers import is_secret
 from gateway.sources.masked_text import AUTH, SECRET_KEYS, SENT
@@ -42,18 +39,6 @@ _LINE = re.compile(r"\S[^\r\n\x85\u2028\u2029]*")
 _COLON = re.compile(r"\s*:")
 
 
-@dataclass(slots=True, eq=False)
-class _Node:
-    """A value and its place in the text; ``inner`` has a mapping's keys and values in turn."""
-
-    start: int
-    end: int
-    value: str = ""
-    is_mapping: bool = False
-    is_anchored: bool = False
-    inner: Sequence[_Node] = ()
-
-
 @dataclass(frozen=True, repr=False)
 class Literals:
     """What a text spells out.
@@ -66,7 +51,7 @@ class Literals:
     text: str
     values: set[str]
     is_yaml: bool
-    _nodes: dict[_Node, bool]
+    _nodes: dict[Node, bool]
 
     def mask(self, mask: Callable[[str], str]) -> str:
         """Return the same lines with stars where a secret stands.
@@ -84,13 +69,11 @@ class Literals:
 
 
 def find_literals(text: str) -> Literals:
-    """Find the texts under ``auth``, ``headers``, ``query`` and names of secrets, also those that
-    an alias brings there. The time grows with the text, whatever the aliases are.
-    """
+    """Find the texts under ``auth``, ``headers``, ``query`` and names of secrets, aliases too."""
     text = text.removeprefix("\ufeff")  # which YAML does not count
-    roots, is_yaml = _read(text)
+    roots, is_yaml = read_nodes(text)
     values: set[str] = set()
-    nodes: dict[_Node, bool] = {}
+    nodes: dict[Node, bool] = {}
     for node, context in _scalars(roots, text):
         if context not in (_HIDDEN, _DESCRIBED) and not _URL_WITH_SECRET.search(node.value):
             nodes.setdefault(node, False)
@@ -104,47 +87,10 @@ def find_literals(text: str) -> Literals:
     return Literals(text, values, is_yaml, nodes)
 
 
-def _read(text: str) -> tuple[list[_Node], bool]:
-    """Return the nodes of a text up to where it is no YAML that we take, and whether all of it is.
-
-    They are made of events, as PyYAML's composer recurses.
-    """
-    roots: list[_Node] = []
-    open_nodes = [roots]
-    anchors: dict[str | None, _Node] = {}
-    events: Iterator[Any] = yaml.parse(text, LOADER)
-    try:
-        for event in events:
-            if isinstance(event, yaml.CollectionEndEvent):
-                open_nodes.pop()
-            if not hasattr(event, "anchor"):
-                continue  # no node begins
-            node = _Node(event.start_mark.index, event.end_mark.index)
-            if isinstance(event, yaml.AliasEvent):
-                node = anchors.get(event.anchor, node)
-            elif event.anchor:
-                anchors[event.anchor] = node
-                node.is_anchored = True
-            open_nodes[-1].append(node)
-            if isinstance(event, yaml.ScalarEvent):
-                node.value = event.value
-            elif isinstance(event, yaml.CollectionStartEvent):
-                node.is_mapping = isinstance(event, yaml.MappingStartEvent)
-                open_nodes.append([])
-                node.inner = open_nodes[-1]
-            if len(open_nodes) > MAX_DEPTH:  # the parser's time grows with the square
-                return roots, False
-    except yaml.YAMLError:
-        return roots, False
-    return roots, True
-
-
-def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, str]]:
-    """Yield each text that stands where secrets do, and each that is not spelled as it is; with
-    what stands for the keys around it.
-    """
+def _scalars(roots: list[Node], text: str) -> Iterator[tuple[Node, str]]:
+    """Yield texts where secrets stand or that are escaped, and what stands for the keys around."""
     nodes = [(node, "") for node in roots]
-    visited = set()
+    visited = set()  # so that the time grows with the text, whatever the aliases are
     while nodes:
         node, context = nodes.pop()
         if node.is_anchored:
@@ -168,7 +114,7 @@ def _scalars(roots: list[_Node], text: str) -> Iterator[tuple[_Node, str]]:
             yield node, context
 
 
-def _inner_context(context: str, key: str, value: _Node) -> str:
+def _inner_context(context: str, key: str, value: Node) -> str:
     """Return what stands for the keys around a value, of what stands for those around its key."""
     if key == "<<" or context in (_HIDDEN, _DESCRIBED):
         return context

@@ -1,8 +1,6 @@
-"""A catalog in Nacos, over its open API v1: a long-polling listener, or an MD5 poll where there is
-none.
+"""A catalog in Nacos, over its open API v1: by a long-polling listener, or else by polling.
 
-Source: https://nacos.io/en/docs/open-api/ (Get configurations, Listen for configurations,
-Authentication)
+Source: https://nacos.io/en/docs/open-api/ (configurations, listening, authentication)
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Follows the catalog's source: takes what changes whole or not at all, and serves the last good
-one meanwhile.
-"""
+"""Follows the catalog's source: takes a change whole or not at all; the last good one serves on."""
 
 from __future__ import annotations
 
@@ -82,8 +80,7 @@ class Watcher:
         answered.
     """
 
-    #: Set by a server that is up, for its successors: forks and a re-read gunicorn.conf.py find it
-    #: in memory.
+    #: Set by a server that is up, for its successors: forks and a re-read gunicorn.conf.py.
     succeeding: ClassVar[bool] = False
 
     jitter: Callable[[], float] = staticmethod(random.random)  # from 0 to 1
@@ -113,8 +110,7 @@ class Watcher:
     def load(self) -> Catalog:
         """Return the source's catalog; where it is away or wrong, the last good one.
 
-        A file at a cold start has no last good one: whoever starts with a wrong file shall see its
-        problems.
+        Not of a file at a cold start: whoever starts with a wrong file shall see its problems.
 
         :raises CatalogError: there is none of either.
         """
@@ -127,7 +123,9 @@ class Watcher:
             if self.source.away or self.succeeding:
                 copy = self.last_good.read()
             if copy is None:
-                raise _to_catalog_error(self.source.name, error) from error
+                if isinstance(error, CatalogError):
+                    raise
+                raise CatalogError(self.source.name, [(0, "", error.detail)]) from error
             text = copy.text
             loaded_at = copy.written_at
             catalog = self._load(text, str(self.last_good.path))
@@ -195,8 +193,7 @@ class Watcher:
         )
 
     def _raise_recent_error(self, version: str) -> None:
-        """Raise the error of a text that was refused a moment ago: checking it again would find the
-        same.
+        """Raise the error of a text that was refused a moment ago, in place of checking it again.
 
         A file's text comes only when it has changed, so it is always checked.
         """
@@ -256,9 +253,3 @@ class Watcher:
 def text_version(text: str) -> str:
     """Return what a text's version is called: the beginning of its SHA-256 in hex."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _to_catalog_error(name: str, error: SourceError | CatalogError) -> CatalogError:
-    if isinstance(error, CatalogError):
-        return error
-    return CatalogError(name, [(0, "", error.detail)])
