@@ -1,6 +1,4 @@
-"""Shapes of what callers send, at a bounded cost: of a flood of wrong fields or items only so many
-are looked at.
-"""
+"""Shapes of what callers send; of a flood of wrong fields or items only so many are looked at."""
 
 from __future__ import annotations
 
@@ -31,18 +29,14 @@ class Bounded(Schema):
     def handle_error(
         self, error: ValidationError, data: Any, *, many: bool, **options: Any
     ) -> NoReturn:
-        """Raise it anew: marshmallow's own would have a traceback that has the error, and both
-        would stay.
-        """
+        """Raise it anew: marshmallow's own has a traceback that has the error, and both stay."""
         raise ValidationError(error.messages, data=error.data, valid_data=error.valid_data)
 
 
 class Many(fields.List[Any]):
-    """A list whose items are looked at if there are not too many of them, and until ``max_wrong``
-    are wrong.
+    """A list whose items are looked at if they are not too many, until ``max_wrong`` are wrong.
 
-    :param max_wrong: as many as there may be items, where that is few: then all that are wrong are
-        counted.
+    :param max_wrong: as many as there may be items, where that is few, to count all wrong ones.
     """
 
     def __init__(self, inner: Any, *, max_wrong: int = MAX_PROBLEMS, **options: Any) -> None:

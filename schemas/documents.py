@@ -56,9 +56,7 @@ _SEPARATOR = re.compile(r"[/\\]")
 
 
 def base_name(name: str) -> str:
-    """Return the last part of a name that is a path, or is one once a program unquotes it (RFC
-    6266, appendix D).
-    """
+    """Return the last part of a name that is a path, quoted or not (RFC 6266, appendix D)."""
     last = _SEPARATOR.split(name)[-1]
     plain = _unquoted(last)
     return _SEPARATOR.split(plain)[-1] if _SEPARATOR.search(plain) else last
@@ -72,9 +70,7 @@ def _unquoted(name: str) -> str:
 
 
 class FileName(Text):
-    """As it was given, but for the folders that some browsers send before it; never used as a
-    path.
-    """
+    """A name without the folders that some browsers send before it; never used as a path."""
 
     def __init__(self) -> None:
         super().__init__(255, 1, required=True)

@@ -1,6 +1,4 @@
-"""Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1 and take any
-text.
-"""
+"""Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1."""
 
 from __future__ import annotations
 
@@ -48,8 +46,7 @@ _DECIMAL = re.compile(
 
 
 class Text(fields.String):
-    """A text without NUL, which PostgreSQL cannot hold, and without lone surrogates, which nothing
-    can write.
+    """A text without NUL, which PostgreSQL cannot hold, and lone surrogates, which nothing writes.
 
     :param maximum: characters.
     """
@@ -77,9 +74,7 @@ class Text(fields.String):
 
 
 class Whole(fields.Integer):
-    """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), true and "1" are
-    not.
-    """
+    """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), "1" is none."""
 
     def __init__(self, minimum: int = 0, maximum: int = MAX_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(minimum, maximum), **kwargs)
@@ -117,8 +112,7 @@ class Number(fields.Integer):
 
 
 class Money(fields.Decimal):
-    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as
-    a float.
+    """A price with at most two decimals, as a number or a text; dumped as a text, never a float.
 
     :param incoming: it comes in; what is said of it in the OpenAPI file differs.
     """
@@ -126,14 +120,10 @@ class Money(fields.Decimal):
     def __init__(
         self, *, incoming: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        checks = validate.Range(Decimal(0), MAX_MONEY)
-        keywords = {**(_MONEY_IN if incoming else _MONEY_OUT), **(metadata or {})}
         super().__init__(
-            places=None,
-            allow_nan=False,
             as_string=True,
-            validate=checks,
-            metadata=keywords,
+            validate=validate.Range(Decimal(0), MAX_MONEY),
+            metadata={**(_MONEY_IN if incoming else _MONEY_OUT), **(metadata or {})},
             **kwargs,
         )
 

@@ -1,6 +1,4 @@
-"""User names and passwords as Unicode sees them (RFC 8265): two ways to type one text are the same
-text.
-"""
+"""User names and passwords as Unicode sees them (RFC 8265): one text, however it is typed."""
 
 from __future__ import annotations
 
@@ -24,8 +22,7 @@ _BLANK = re.compile(
 
 
 def username_of(text: str) -> str:
-    """Return the name as it is stored and looked for: full and half width mapped, composed (NFC),
-    its case kept.
+    """Return the name as it is stored and looked for: of usual width, composed (NFC), in its case.
 
     As UsernameCasePreserved (RFC 8265, 3.4) has it, but that single words may be parted by a space.
 
@@ -40,9 +37,7 @@ def username_of(text: str) -> str:
 
 
 def password_of(text: str) -> str:
-    """Return the password as it is hashed: every space a plain one, composed (OpaqueString; RFC
-    8265, 4.2).
-    """
+    """Return the password as it is hashed: spaces plain, composed (OpaqueString, RFC 8265, 4.2)."""
     plain = "".join(
         " " if unicodedata.category(character) == "Zs" else character for character in text
     )

@@ -1,8 +1,7 @@
-"""Values that may have several shapes: one of alternatives, or an object with names that are not
-declared.
+"""Values that may have several shapes: one of alternatives, or an object with undeclared names.
 
-    field = Alternatives([JsonType("string"), JsonType("integer")], keyword="oneOf")
-    field.deserialize(5)
+field = Alternatives([JsonType("string"), JsonType("integer")], keyword="oneOf")
+field.deserialize(5)
 """
 
 from __future__ import annotations

@@ -50,26 +50,17 @@ def _boolean(value: object) -> Any:
     return value if isinstance(value, bool) else MISSING
 
 
-def _list(value: object) -> Any:
-    return value if isinstance(value, list) else MISSING
-
-
-def _object(value: object) -> Any:
-    return value if isinstance(value, dict) else MISSING
-
-
 #: By a parameter's type; each returns ``MISSING`` for what cannot be one.
 _FITTERS: Mapping[str, Callable[[object], Any]] = {
     "string": _text,
     "integer": whole_number,
     "number": to_number,
     "boolean": _boolean,
-    "array": _list,
-    "object": _object,
+    "array": lambda value: value if isinstance(value, list) else MISSING,
+    "object": lambda value: value if isinstance(value, dict) else MISSING,
 }
 
 
 def fit(kind: str, value: object) -> Any:
     """Return a value as a type of JSON schema, "" for any; ``MISSING`` if it cannot be one."""
-    convert = _FITTERS.get(kind)
-    return value if convert is None else convert(value)
+    return _FITTERS[kind](value) if kind else value

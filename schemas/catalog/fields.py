@@ -164,15 +164,15 @@ def seconds(minimum: float = 0, maximum: float = MAX_CATALOG_SECONDS, **kwargs: 
     return field
 
 
-def whole_bytes(**kwargs: Any) -> JsonType:
+def whole_bytes() -> JsonType:
     """Return a field for a size of 1 byte or more."""
-    field = whole(1, **kwargs)
+    field = whole(1)
     field.message += " Write bytes without a unit, such as 10485760 for 10 MiB."
     return field
 
 
-def flag(**kwargs: Any) -> JsonType:
-    field = JsonType("boolean", error_messages=MESSAGES, **kwargs)
+def flag() -> JsonType:
+    field = JsonType("boolean", error_messages=MESSAGES)
     field.message += " Write true or false, without quotes."
     return field
 
@@ -204,12 +204,9 @@ class NamedMap(fields.Field[Any]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
     ) -> dict[str, Any]:
-        if isinstance(value, list):
-            raise ValidationError(
-                "must be a mapping of names to settings, and not a list; write NAME: in place of -"
-            )
         if not isinstance(value, dict):
-            raise ValidationError("must be a mapping of names to settings")
+            hint = ", and not a list; write NAME: in place of -" if isinstance(value, list) else ""
+            raise ValidationError(f"must be a mapping of names to settings{hint}")
         loaded: dict[str, Any] = {}
         problems: dict[str, Any] = {}
         for name, settings in value.items():

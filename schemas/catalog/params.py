@@ -22,15 +22,8 @@ from schemas.shapes import Alternatives, OpenObject
 
 MAX_COMPARED_CHARACTERS = 64  # of a caller's value, with one that is allowed
 MAX_COMPARED_WORDS = 100
-FORMATS = frozenset(TEXT_FORMATS) | {
-    "int32",
-    "int64",
-    "float",
-    "double",
-    "password",
-    "byte",
-    "binary",
-}
+UNCHECKED_FORMATS = ("int32", "int64", "float", "double", "password", "byte", "binary")
+FORMATS = frozenset({*TEXT_FORMATS, *UNCHECKED_FORMATS})
 
 
 class JsonType(fields.Field[Any]):
@@ -165,10 +158,9 @@ def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fiel
         if keyword in keywords:
             return _alternatives(keyword, keywords[keyword], from_text, options)
     json_type = keywords["type"]
-    if json_type == "object" and keywords.get("additionalProperties") is not None:
-        return _object_with_extras(keywords, options)
-    if json_type == "object" and keywords.get("properties"):
-        return fields.Nested(_object_schema(keywords), **options)
+    extra = keywords.get("additionalProperties")
+    if json_type == "object" and (extra is not None or keywords.get("properties")):
+        return _object(keywords, options)
     if json_type == "array" and "items" in keywords:
         return Items(
             _field(keywords["items"], from_text, False),
@@ -190,16 +182,13 @@ def _alternatives(
     return Alternatives(inner, keyword=keyword, from_text=from_text, **options)
 
 
-def _object_with_extras(keywords: Mapping[str, Any], options: dict[str, Any]) -> fields.Field[Any]:
-    extra = keywords["additionalProperties"]
-    if extra is False:
-        return fields.Nested(_object_schema(keywords), **options)
+def _object(keywords: Mapping[str, Any], options: dict[str, Any]) -> fields.Field[Any]:
+    extra = keywords.get("additionalProperties")
+    if extra in (None, False):
+        schema = Bounded.from_dict(_properties(keywords), name="ObjectParam")
+        return fields.Nested(schema, **options)
     field = None if extra is True else _field(extra, False, False)
     return OpenObject(_properties(keywords), field, **options)
-
-
-def _object_schema(keywords: Mapping[str, Any]) -> type[Schema]:
-    return Bounded.from_dict(_properties(keywords), name="ObjectParam")
 
 
 def _properties(keywords: Mapping[str, Any]) -> dict[str, fields.Field[Any]]:
