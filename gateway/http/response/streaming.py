@@ -13,7 +13,7 @@ from gateway.http.response.head import Headers
 from gateway.http.response.inflate import inflate
 from gateway.http.response.parser import StreamingResponseParser
 from gateway.http_messages import HttpResponse
-from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
+from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, Pairs, RequestStream
 
 #: From which on a caller is watched: to wait for two sockets costs more than most answers take.
 WATCH_DELAY_SECONDS = 0.1
@@ -39,7 +39,7 @@ class StreamingResponse:
     """One exchange, from the second record of its request to the last byte of its answer.
 
     :param give_back: gets the connection when it may serve another exchange.
-    :ivar status: of the answer, once that has begun.
+    :ivar status: with ``reason`` and ``headers``, as they came, of an answer that has begun.
     :ivar on_end: called once, when it has been read to its end or given up.
     """
 
@@ -63,17 +63,9 @@ class StreamingResponse:
         self.pause = Pause(clock)
         self._closed = False
         self.status = 0
+        self.reason = ""
+        self.headers: Pairs = ()
         self.on_end: Callable[[], None] | None = None
-
-    @property
-    def reason(self) -> str:
-        """What the status line says beside the status."""
-        return self._parser.reason
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers as they came, in order."""
-        return tuple(self._parser.pairs)
 
     def begin(self, rest: memoryview, upload: RequestStream | None) -> None:
         """Send what is left of the request, and read up to the body's first byte, or its end.
@@ -97,6 +89,8 @@ class StreamingResponse:
             self.close()
             raise
         self.status = parser.status
+        self.reason = parser.reason
+        self.headers = tuple(parser.pairs)
 
     def _send_upload(self, upload: RequestStream) -> None:
         for piece in upload:
