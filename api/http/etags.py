@@ -63,11 +63,12 @@ def is_unchanged(etag: str) -> bool:
 
 
 def parse_accept(accept: str) -> MIMEAccept:
-    """Return what an ``Accept`` header takes.
+    """Return what an ``Accept`` header takes, without parameters: ours have ``charset`` alone.
 
     A run of blanks is made one: werkzeug's time grows with the square of its length.
     """
-    return parse_accept_header(" ".join(accept.split()), MIMEAccept)
+    accepted = parse_accept_header(" ".join(accept.split()), MIMEAccept)
+    return MIMEAccept((name.partition(";")[0], quality) for name, quality in accepted)
 
 
 @lru_cache(maxsize=MAX_ACCEPTS)

@@ -323,6 +323,27 @@ def test_a_list_is_csv_for_who_accepts_it(client, tokens, make) -> None:
     assert [line.split(",")[0] for line in three[1:]] == ["2", "3", "4"]
 
 
+@pytest.mark.parametrize(
+    ("accept", "mimetype"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("text/csv; charset=utf-8", "text/csv"),
+        ("text/csv;charset=utf-8;q=0.1, application/json;charset=UTF-8;q=0.2", "application/json"),
+        ("text/html; charset=utf-8, application/json; q=0", None),
+    ],
+)
+def test_a_charset_in_accept_changes_nothing(
+    client, tokens, make, accept: str, mimetype: str | None
+) -> None:
+    paths = ["/api/v1/products", f"/api/v1/products/{make()['id']}", "/api/v1/services"]
+    if mimetype == "text/csv":
+        paths = paths[:1]
+    for path in paths:
+        with client.get(path, headers={**tokens["user"], "Accept": accept}) as answer:
+            expected = (406, "application/json") if mimetype is None else (200, mimetype)
+            assert (answer.status_code, answer.mimetype) == expected, path
+
+
 def test_a_read_is_kept_until_the_next_write(client, tokens, make, app) -> None:
     path = f"/api/v1/products/{make(stock=5)['id']}"
     reads: list[str] = []
