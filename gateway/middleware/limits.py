@@ -64,6 +64,7 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     limits = runtime.limits
     clock = runtime.clock
     waits = method.on_limit == "wait"
+    advice = "" if waits else ", or have the admin set on_limit: wait"
 
     def handle(call: Call) -> Result:
         max_wait = call.deadline - clock.now() if waits else 0.0
@@ -71,9 +72,7 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         if not permit.allowed:
             hits.labels(service, "quota").inc()
             call.trace.note(clock.now(), "quota", f"used up; a turn comes in {permit.wait:.3f} s")
-            text = (
-                f"{problem}; wait {_seconds(permit.wait)} s, or have the admin set on_limit: wait."
-            )
+            text = f"{problem}; wait {_seconds(permit.wait)} s{advice}."
             raise QuotaSpent(text, retry_after=permit.wait)
         if permit.wait:
             call.trace.note(clock.now(), "quota", f"a turn comes in {permit.wait:.3f} s")

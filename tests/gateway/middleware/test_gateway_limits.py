@@ -214,6 +214,7 @@ def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(
     with pytest.raises(QuotaSpent) as caught:
         at.ask()
     assert (caught.value.retry_after, clock.slept) == (15, [])
+    assert caught.value.message.endswith("is used up; wait 15 s.")  # on_limit: wait is set
     clock.advance(6)
     with pytest.raises(QuotaSpent):
         at.ask(
