@@ -5,7 +5,7 @@ The order is correctness. A middleware that a method does not need is not in its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from gateway.catalog.model import Catalog, Method, Service
 from gateway.clock import Pause
 from gateway.errors import NotFound
 from gateway.exchange.attempt import exchange
+from gateway.exchange.base_urls import main_or_backup
 from gateway.messages import Call, Caller, Result
 from gateway.middleware.admission import admit, deadline
 from gateway.middleware.cache import cache
@@ -75,7 +76,7 @@ class Chains:
             handlers[method.service.name, method.name] = method, build_chain(method, runtime)
         for service in catalog.services.values():
             for kind, method in service.proxied.items():
-                handler = _wrap(proxy_exchange(method, runtime), method, runtime, CHAIN)
+                handler = _wrap(proxy_exchange, method, runtime, CHAIN)
                 # No method's name has a space.
                 handlers[service.name, f"{method.name} {kind}"] = method, handler
         return cls(catalog, handlers)
@@ -123,13 +124,17 @@ def _shorten(message: str) -> str:
 def build_chain(method: Method, runtime: Runtime, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
     """Return the whole chain of a method as one function."""
     if method.stream:
-        return _wrap(stream_exchange(method, runtime), method, runtime, chain)
-    return _wrap(exchange(method, runtime), method, runtime, chain)
+        return _wrap(stream_exchange, method, runtime, chain)
+    return _wrap(exchange, method, runtime, chain)
 
 
 def _wrap(
-    handler: Handler, method: Method, runtime: Runtime, chain: tuple[Middleware, ...]
+    exchange_at: Callable[[Runtime, Method, tuple[str, ...]], Handler],
+    method: Method,
+    runtime: Runtime,
+    chain: tuple[Middleware, ...],
 ) -> Handler:
+    handler = main_or_backup(method, partial(exchange_at, runtime))
     for middleware in reversed(chain):
         handler = middleware(handler, method, runtime)
     return handler

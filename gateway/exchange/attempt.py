@@ -6,13 +6,11 @@ All that a method's declaration fixes is worked out at load.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from gateway.bodies import make_reader
 from gateway.catalog.model import Method
 from gateway.envelopes import make_envelope
 from gateway.exchange.answer_check import make_answer_check
-from gateway.exchange.base_urls import main_or_backup
 from gateway.exchange.extras import make_extras_reader
 from gateway.exchange.sender import NO_TOKEN, Sender
 from gateway.http.credential_mask import CredentialMask
@@ -23,12 +21,8 @@ from gateway.pagination import PageSource, ReplyReader, make_page_reader
 from gateway.runtime import Handler, Runtime
 
 
-def exchange(method: Method, runtime: Runtime) -> Handler:
-    """Return the innermost handler of a method's chain."""
-    return main_or_backup(method, partial(_exchange_at, runtime))
-
-
-def _exchange_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
+def exchange(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
+    """Return the innermost handler of a method's chain, for some base URLs of its service."""
     sender = Sender(method, runtime, urls)
     signer = sender.signer
     channel = sender.channel

@@ -9,13 +9,12 @@ from gateway.catalog.model import Method
 from gateway.messages import Call, Result
 from gateway.runtime import Handler
 
+HandlerAt = Callable[[Method, tuple[str, ...]], Handler]
 #: Of one method, where callers choose the host; a further one takes the oldest's place.
 MAX_HOSTS = 200
 
 
-def main_or_backup(
-    method: Method, handler_at: Callable[[Method, tuple[str, ...]], Handler]
-) -> Handler:
+def main_or_backup(method: Method, handler_at: HandlerAt) -> Handler:
     """Return a handler for a service's base URLs, or of its backup where a call says so."""
     service = method.service
     if service.params:
@@ -34,7 +33,7 @@ def main_or_backup(
     return handle
 
 
-def _by_host(method: Method, handler_at: Callable[[Method, tuple[str, ...]], Handler]) -> Handler:
+def _by_host(method: Method, handler_at: HandlerAt) -> Handler:
     """Return a handler that makes one for each host that is called, and keeps the last of them."""
     names = [param.name for param in method.service.params]
     handlers: dict[tuple[str, ...], Handler] = {}

@@ -11,7 +11,6 @@ from gateway.catalog.registry_names import RegistryName
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
 from gateway.errors import CredentialExpired, GatewayError
-from gateway.exchange.base_urls import main_or_backup
 from gateway.http.headers import strip_hop_by_hop
 from gateway.http.rebase import BodyRebase, BodyRebaser, Rebaser
 from gateway.http.response.inflate import inflate
@@ -27,9 +26,9 @@ from gateway.streams import Pairs, ResponseStream
 MAX_FAILURE_BYTES = 1024 * 1024
 
 
-def proxy_exchange(method: Method, runtime: Runtime) -> Handler:
+def proxy_exchange(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     """Return the innermost handler of a service's proxied requests."""
-    return main_or_backup(method, lambda method, urls: _ProxyExchange(method, runtime, urls).handle)
+    return _ProxyExchange(method, runtime, urls).handle
 
 
 class _ProxyExchange:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from gateway.bodies import make_reader
 from gateway.catalog.model import Method
 from gateway.envelopes import make_envelope
 from gateway.exchange.answer_check import make_answer_check
-from gateway.exchange.base_urls import main_or_backup
 from gateway.exchange.extras import make_extras_reader
 from gateway.http.credential_mask import CredentialMask
 from gateway.http.headers import join_lines
@@ -26,12 +24,8 @@ FORWARDED_HEADERS = frozenset({
 })  # fmt: skip
 
 
-def stream_exchange(method: Method, runtime: Runtime) -> Handler:
+def stream_exchange(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     """Return the innermost handler of a method that says ``stream``."""
-    return main_or_backup(method, partial(_stream_at, runtime))
-
-
-def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     sender = StreamSender(method, runtime, urls)
     credentials = sender.credentials
     build = RequestBuilder(method, sender.next_url, runtime.clock).build
