@@ -90,12 +90,6 @@ def _allowed(kind: str) -> str:
     return f"{', '.join(options)} or {last} as its query"
 
 
-def usable_registry_name(value: str) -> None:
-    """Accept what ``RegistryName.read`` reads."""
-    if RegistryName.read(value) is None:
-        raise ValidationError("must name a service of a registry")
-
-
 def registry_address(kind: str, env: Mapping[str, str]) -> str:
     """Return where the registry is, as a setting says; empty where none does."""
     catalog = env.get("CATALOG", "")

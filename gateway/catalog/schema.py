@@ -15,7 +15,7 @@ from gateway.catalog.hosts import HOST_PARAM_NAME, HostParamSchema
 from gateway.catalog.model import CachePolicy, Fallback, Health
 from gateway.catalog.params.schema import ParamSchema
 from gateway.catalog.registry_names import SETTINGS as REGISTRY_SETTINGS
-from gateway.catalog.registry_names import usable_registry_name
+from gateway.catalog.registry_names import RegistryName
 from gateway.catalog.verb_and_path import verb_and_path
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
@@ -205,7 +205,7 @@ def base_url_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, list):
         return fields.List(text(validate=usable_base_url), validate=validate.Length(min=1))
     if isinstance(value, str) and value.partition("://")[0] in REGISTRY_SETTINGS:
-        return text(validate=usable_registry_name)
+        return text(validate=RegistryName.read)
     return text(validate=usable_base_url)
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from gateway.catalog.registry_names import SCHEMES, RegistryName, registry_address
@@ -37,63 +37,95 @@ class Place(NamedTuple):
     port: int
 
 
-class Registry(Protocol):
+class Registry:
     """One service's instances. Used by one thread at a time."""
+
+    def __init__(
+        self, name: RegistryName, env: Mapping[str, str], clock: Clock, masker: Masker
+    ) -> None:
+        self._name = name
+        self._address = read_address(name.kind, registry_address(name.kind, env))
+        self._server = Server(self._address, name.kind, clock)
 
     def wait_for_urls(self, stopping: Event) -> list[str]:
         """Return the base URLs once they may have changed; the first time at once.
 
         :raises SourceError: the registry cannot be asked, or answers nonsense.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
         """End what ``wait_for_urls`` is waiting for."""
+        self._server.close()
+
+    def _read(
+        self, response: HttpResponse, places_in: Callable[[Any], Iterator[Place]]
+    ) -> list[Place]:
+        """Return the instances that an answer names.
+
+        :raises SourceError: the answer is not what the registry's documentation says.
+        """
+        text = self._server.read_text(response)
+        try:
+            return list(places_in(json.loads(text)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            message = f"{self._name.kind} answered no list of instances"
+            detail = f"{message}: {type(error).__name__}: {error}"
+            raise SourceError(message, detail) from error
+
+    def _urls(self, places: list[Place]) -> list[str]:
+        """Return the base URLs of those that can be called; whoever registers may say anything.
+
+        :raises SourceError: they are too many.
+        """
+        usable = [
+            place for place in places if 0 < place.port <= MAX_PORT and _HOST.fullmatch(place.host)
+        ]
+        urls = list(dict.fromkeys(self._name.url(*place) for place in usable))
+        if len(urls) > MAX_INSTANCES:
+            kind = self._name.kind
+            raise SourceError(f"{kind} knows more than {MAX_INSTANCES} instances of one service")
+        return urls
 
 
-class ConsulRegistry:
+class ConsulRegistry(Registry):
     """Instances all of whose checks pass, by blocking queries."""
 
     def __init__(
         self, name: RegistryName, env: Mapping[str, str], clock: Clock, masker: Masker
     ) -> None:
-        address = read_address("consul", registry_address("consul", env))
-        self._name = name
-        self._server = Server(address, "consul", clock)
+        super().__init__(name, env, clock, masker)
         options = {key: name.options[key] for key in ("tag", "dc", "ns") if key in name.options}
         self._query = BlockingQuery(
             self._server,
             f"/v1/health/service/{quote(name.name)}",
             {"passing": "1", **options},
-            token_headers(address, env, masker),
+            token_headers(self._address, env, masker),
         )
 
     def wait_for_urls(self, stopping: Event) -> list[str]:
         response = self._query.wait()
-        places = _read("consul", self._server.read_text(response), _consul_places)
+        places = self._read(response, _consul_places)
         self._query.accept(response)
-        return _urls("consul", self._name, places)
-
-    def close(self) -> None:
-        self._server.close()
+        return self._urls(places)
 
 
-class NacosRegistry:
+class NacosRegistry(Registry):
     """Instances that are healthy and enabled, asked for every few seconds."""
 
     def __init__(
         self, name: RegistryName, env: Mapping[str, str], clock: Clock, masker: Masker
     ) -> None:
-        address = read_address("nacos", registry_address("nacos", env))
-        self._name = name
-        self._server = Server(address, "nacos", clock)
-        self._login = Login(self._server, address.options, env, clock, masker)
+        super().__init__(name, env, clock, masker)
+        server_options = self._address.options
+        self._login = Login(self._server, server_options, env, clock, masker)
         options = name.options
         self._query = {
             "serviceName": name.name,
             "groupName": options.get("group", "DEFAULT_GROUP"),
             "healthyOnly": "true",
         }
-        tenant = address.options.get("tenant") or address.options.get("namespace", "")
+        tenant = server_options.get("tenant") or server_options.get("namespace", "")
         if namespace := options.get("namespace") or env.get("NACOS_NAMESPACE") or tenant:
             self._query["namespaceId"] = namespace
         if cluster := options.get("cluster"):
@@ -110,11 +142,7 @@ class NacosRegistry:
         self._has_list = True
         if _is_unknown(response):
             return []
-        places = _read("nacos", self._server.read_text(response), _nacos_places)
-        return _urls("nacos", self._name, places)
-
-    def close(self) -> None:
-        self._server.close()
+        return self._urls(self._read(response, _nacos_places))
 
 
 def _is_unknown(response: HttpResponse) -> bool:
@@ -146,34 +174,7 @@ def _nacos_places(answer: Any) -> Iterator[Place]:
             yield Place(scheme, str(host["ip"]), int(host["port"]))
 
 
-def _read(label: str, text: str, places_in: Callable[[Any], Iterator[Place]]) -> list[Place]:
-    """Return the instances that an answer names.
-
-    :raises SourceError: the answer is not what the registry's documentation says.
-    """
-    try:
-        return list(places_in(json.loads(text)))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        detail = f"{label} answered no list of instances: {type(error).__name__}: {error}"
-        raise SourceError(f"{label} answered no list of instances", detail) from error
-
-
-def _urls(label: str, name: RegistryName, places: list[Place]) -> list[str]:
-    """Return the base URLs of those that can be called, each once: whoever registers may say
-    anything.
-
-    :raises SourceError: they are too many.
-    """
-    usable = [
-        place for place in places if 0 < place.port <= MAX_PORT and _HOST.fullmatch(place.host)
-    ]
-    urls = list(dict.fromkeys(name.url(*place) for place in usable))
-    if len(urls) > MAX_INSTANCES:
-        raise SourceError(f"{label} knows more than {MAX_INSTANCES} instances of one service")
-    return urls
-
-
-REGISTRIES: Mapping[str, Callable[..., Registry]] = {
+REGISTRIES: Mapping[str, type[Registry]] = {
     "consul": ConsulRegistry,
     "nacos": NacosRegistry,
 }

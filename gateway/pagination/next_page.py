@@ -74,10 +74,6 @@ class _Strategy:
         self._pagination = pagination
         self._method = method
         self._keywords = {param.name: param.keywords for param in method.params}
-        self._types = {name: words.get("type", "") for name, words in self._keywords.items()}
-        self._item_types = {
-            param.name: param.keywords.get("items", {}).get("type", "") for param in method.params
-        }
 
     def next_params(self, params: Params, source: PageSource) -> dict[str, object] | None:
         """Return the parameters of the next page; None where this is the last one."""
@@ -85,8 +81,9 @@ class _Strategy:
 
     def _fit(self, name: str, value: object) -> object:
         """Return what a service says for a parameter, as the parameter's type."""
-        fitted = self._fit_to(self._types[name], name, value)
-        if value_problems(self._keywords[name], fitted):
+        keywords = self._keywords[name]
+        fitted = self._fit_to(keywords.get("type", ""), name, value)
+        if value_problems(keywords, fitted):
             raise BadResponse(detail=f"what the next page has for {name} is not allowed there")
         return fitted
 
@@ -109,7 +106,7 @@ class _ByCursor(_Strategy):
         super().__init__(method, pagination)
         self._outer = ""
         self._inner = pagination.param
-        if pagination.param not in self._types:
+        if pagination.param not in self._keywords:
             self._outer, _, self._inner = pagination.param.partition(".")
 
     def next_params(self, params: Params, source: PageSource) -> dict[str, object] | None:
@@ -227,8 +224,8 @@ class _ByLink(_Strategy):
                     )
             elif name in params and texts == sent.get(name):
                 next_params[name] = params[name]
-            elif self._types[name] == "array":
-                kind = self._item_types[name]
+            elif self._keywords[name].get("type") == "array":
+                kind = self._keywords[name].get("items", {}).get("type", "")
                 next_params[name] = [self._fit_to(kind, name, text) for text in texts]
             else:
                 next_params[name] = self._fit(name, texts[0])

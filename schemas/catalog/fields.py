@@ -145,18 +145,18 @@ def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> Json
     return _Text("string", error_messages=MESSAGES, metadata=marks, **kwargs)
 
 
-def whole(minimum: int = 0, **kwargs: Any) -> JsonType:
+def whole(minimum: int = 0) -> JsonType:
     """Return a field for a whole number."""
     check = validate.Range(min=minimum, error=f"must be a whole number of at least {minimum}")
-    return JsonType("integer", validate=check, error_messages=MESSAGES, **kwargs)
+    return JsonType("integer", validate=check, error_messages=MESSAGES)
 
 
-def seconds(minimum: float = 0, maximum: float = MAX_CATALOG_SECONDS, **kwargs: Any) -> JsonType:
-    """Return a field for a number of seconds above 0, or from a ``minimum`` on."""
+def seconds(**kwargs: Any) -> JsonType:
+    """Return a field for a number of seconds above 0."""
     check = validate.Range(
-        min=minimum,
-        max=maximum,
-        min_inclusive=minimum > 0,
+        0,
+        MAX_CATALOG_SECONDS,
+        min_inclusive=False,
         error="must be a positive number of seconds, such as 2.5",
     )
     field = JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
