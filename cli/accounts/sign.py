@@ -101,6 +101,12 @@ def _stored_secrets(app_id: str) -> list[Secret]:
         app = App.by_app_id(session, app_id)
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")
+    if app.disabled:
+        click.echo(
+            f"note: {app_id} is disabled, so what it signs is refused (-1002); "
+            f"try: flask app enable {app_id}",
+            err=True,
+        )
     sealed = [secret for secret in (app.secret, app.previous_secret) if secret]
     opened = [load_auth().app_secrets.unseal(secret) for secret in sealed]
     return [secret for secret in opened if secret]

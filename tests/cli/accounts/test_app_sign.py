@@ -72,6 +72,20 @@ def test_what_it_says_to_send_is_taken_by_the_server(app: Flask, shop: str, tmp_
     assert (sent.status_code, sent.json["data"]["id"]) == (200, "app:shop")
 
 
+def test_of_a_disabled_app_it_says_that_whatever_that_signs_is_refused(
+    app: Flask, shop: str
+) -> None:
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["app", "disable", "shop"]).exit_code == 0
+    done = runner.invoke(args=["app", "sign", "GET", "/me", "--app", "shop"])
+    assert (
+        "note: shop is disabled, so what it signs is refused (-1002); try: flask app enable shop\n"
+        in done.output
+    )
+    sent = app.test_client().get("/me", headers=headers_in(done.output))
+    assert (sent.status_code, sent.json["code"]) == (401, -1002)
+
+
 def test_it_shows_the_text_line_by_line_and_the_hash(run: Run) -> None:
     done = run("POST", TARGET, *HEADERS, "--body", "-", input=BODY)
     hashed = hashlib.sha256(BODY).hexdigest()
