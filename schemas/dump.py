@@ -4,8 +4,6 @@ marshmallow asks every field of every row how to write it, which is most of what
 numbers, ``Decimal`` and ``datetime`` stay as they are here: ``dump_json`` writes them as
 marshmallow does.
 
-Example::
-
     dump = entity_dumper(UserOut())
     dump_json(dump(user)) == dump_json(UserOut().dump(user))
 """

@@ -74,10 +74,7 @@ def read_number(digits: str) -> float | ExactNumber:
 def dump_exactly(
     value: object, default: Callable[[Any], object] | None = None, **options: Any
 ) -> str:
-    """Return JSON text with each ``ExactNumber`` as it came.
-
-    :param default: as ``json.dumps`` takes it, as are ``options``.
-    """
+    """Return JSON text with each ``ExactNumber`` as it came; options are ``json.dumps``'s."""
     mark = token_hex(16)  # around the digits, which ``json`` has no other way to write
 
     def plain(item: object) -> object:

@@ -1,5 +1,4 @@
-"""An aggregate: declared calls whose parameters come from the request and from each other's
-answers.
+"""An aggregate: calls whose parameters come from the request and from each other's answers.
 
 A parameter's text that begins with ``$`` refers to something: ``$query.city`` and
 ``$body.city.name`` to the request, ``$where.0.location`` to the answer of the part ``where``;

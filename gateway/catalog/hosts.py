@@ -96,10 +96,7 @@ def service_at(service: Service, params: Mapping[str, object]) -> Service:
 
 
 def method_at(method: Method, params: Mapping[str, object]) -> Method:
-    """Return the method of the service at the host that these parameters say.
-
-    :raises InvalidParams: as ``service_at``.
-    """
+    """Return the method of what ``service_at`` returns."""
     if not method.service.params:
         return method
     return replace(method, service=service_at(method.service, params))

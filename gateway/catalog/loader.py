@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from gateway.catalog.aggregate_loader import build_aggregates
 from gateway.catalog.answers.paginate import check_pagination
-from gateway.catalog.answers.returns import check_returns, share_equal
+from gateway.catalog.answers.returns import check_returns, check_static, share_equal
 from gateway.catalog.checks import (
     check_cache,
     check_envelope,
@@ -69,6 +69,7 @@ METHOD_CHECKS = (
     check_xml_prefixes,
     check_envelope,
     check_pagination,
+    check_returns,
 )
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
@@ -240,7 +241,7 @@ class _Loader:
             self.document.complain_of_all(check(method), path)
         self.document.complain_of_all(check_cache(method, settings), path)
         self.notes.extend(check_declarations(path, params))
-        self.notes.extend(check_returns(self.document, path, method))
+        self.notes.extend(check_static(path, method))
         return self._without_streamed_params(path, method)
 
     def _without_streamed_params(self, path: Path_, method: Method) -> Method:

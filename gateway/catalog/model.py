@@ -41,8 +41,7 @@ class Retry:
     """When a call is sent again.
 
     :param times: attempts beyond the first.
-    :param backoff: seconds, doubled at each further attempt up to ``max_backoff``, before the
-        jitter.
+    :param backoff: seconds before jitter, doubled at each further attempt up to ``max_backoff``.
     :param on: ``connect``, ``timeout`` or a status.
     """
 
@@ -54,10 +53,8 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """When a circuit opens.
-
-    It opens for ``open_for`` seconds once a share of the calls within ``window`` seconds failed,
-    ``failure_rate``, and these were ``min_calls`` or more.
+    """A circuit opens for ``open_for`` seconds once ``failure_rate``, a share of the calls within
+    ``window`` seconds, failed, and these were ``min_calls`` or more.
     """
 
     window: float
@@ -82,9 +79,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """Seconds for which an answer is fresh, and how much longer it may serve.
-
-    It serves longer while it is renewed, or while the service fails.
+    """Seconds for which an answer is fresh, and may serve beyond: while renewed, or on failure.
 
     :param vary: ``caller`` where answers differ by caller; None where all may share them.
     """
@@ -174,10 +169,7 @@ class Method:
         return bool(self.fallback or self.service.backup_url)
 
     def may_repeat(self, vendor_key: str | None) -> bool:
-        """Return whether a call that may have been done may be sent again.
-
-        :param vendor_key: that it is sent with.
-        """
+        """Return whether a call that may have been done may be sent again, with this key."""
         return self.idempotent or bool(self.idempotency_header and vendor_key)
 
     @property

@@ -37,7 +37,6 @@ class RegistryName:
     """A base URL that names a service of a registry, taken apart.
 
     :param path: what every instance's URL ends with; no slash at its end.
-    :param options: the query, by name.
     """
 
     kind: str
@@ -77,10 +76,7 @@ class RegistryName:
         return cls(kind, shape["name"], shape["path"].rstrip("/"), options)
 
     def url(self, scheme: str, host: str, port: int) -> str:
-        """Return an instance's base URL.
-
-        :param scheme: what the registry says of it; the name's own option goes before.
-        """
+        """Return an instance's base URL; the name's own ``scheme`` goes before the registry's."""
         scheme = self.options.get("scheme", scheme)
         return f"{scheme}://{authority(host, port)}{self.path}"
 
@@ -101,10 +97,7 @@ def registry_address(kind: str, env: Mapping[str, str]) -> str:
 def check_registry(
     document: YamlDocument, service: Service, env: Mapping[str, str]
 ) -> Iterator[Advice]:
-    """Check that a setting says where the registry is.
-
-    Yield a note where its instances may be refused.
-    """
+    """Check that a setting says where the registry is; yield a note where it may be refused."""
     name = RegistryName.read(service.base_urls[0])
     if name is None:
         return

@@ -15,10 +15,7 @@ _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def verb_and_path(value: str) -> None:
-    """Accept a verb and a path whose variable parts are written as ``{name}``.
-
-    :raises ValidationError: it is something else.
-    """
+    """:raises ValidationError: no verb and a path whose variable parts are as ``{name}``."""
     match = _SHAPE.fullmatch(value)
     if not match:
         message = "must be a verb and a path, such as: POST /cgi-bin/message/send"

@@ -32,10 +32,7 @@ LEAVE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Announcement:
-    """What Consul is told.
-
-    :param name: the service's; an instance's id is that with its host and port.
-    """
+    """What Consul is told: a service's name, and where this instance of it is."""
 
     name: str
     host: str

@@ -32,8 +32,7 @@ class Source(Protocol):
 
     :cvar name: what messages call it, without secrets.
     :cvar label: what anybody may read of it.
-    :cvar away: it can be away, as a server can, so that a copy of its last text serves a cold
-        start, too.
+    :cvar away: it can be away, as a server, so that a copy of its text serves a cold start, too.
     """
 
     name: str
@@ -57,12 +56,7 @@ class Source(Protocol):
 
 
 class ServerKind(NamedTuple):
-    """What the address of such a server may have.
-
-    :param port: where it says none.
-    :param options: in its query.
-    :param shape: how a message shows one.
-    """
+    """What the address of such a server may have: a ``port`` unless it says one, a query."""
 
     port: int
     options: tuple[str, ...]
@@ -87,10 +81,7 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True)
 class SourceAddress:
-    """``consul://host:port/key?...`` or ``nacos://host:port/dataId?...``, taken apart and checked.
-
-    :param options: the query, by name.
-    """
+    """``consul://host:port/key?...`` or ``nacos://host:port/dataId?...``, taken apart."""
 
     kind: str
     host: str

@@ -17,10 +17,7 @@ from gateway.sources.http import HOLD_SECONDS, Server
 
 
 class BlockingQuery:
-    """Asks Consul for one path: at once, or once it may have changed since the last answer.
-
-    :param headers: see ``token_headers``.
-    """
+    """Asks Consul for one path: at once, or once it may have changed since the last answer."""
 
     def __init__(
         self, server: Server, path: str, query: Mapping[str, str], headers: Mapping[str, str]

@@ -50,8 +50,7 @@ class File:
     A change is taken once the file stays as it is for a moment: what is cut short while it is
     copied over would often be a catalog, too.
 
-    :param run_in_thread: reads the disk, so that one that hangs, as one on the network may, holds
-        up nobody else.
+    :param run_in_thread: reads the disk, so that one that hangs holds up nobody else.
     """
 
     away = False

@@ -26,8 +26,7 @@ MAX_PROBLEMS = 500  # told; each costs time of the worker, and a page has to sho
 class Inspection:
     """The outcome of reading a source.
 
-    :param state: ``serving`` (it has what serves), ``valid`` (another catalog, which will be
-        taken), ``refused``, or ``unreadable``.
+    :param state: ``serving``, ``valid`` (it will be taken), ``refused``, or ``unreadable``.
     :param version: of the source's text; empty where there is none.
     :param diff: unified, from what serves to what the source has; literal secrets are masked.
     """

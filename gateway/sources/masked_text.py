@@ -36,8 +36,7 @@ def mask_lines(lines: Sequence[str], is_yaml: bool = True) -> list[str]:
     Variables stay. The text may be no YAML, so that indentation tells what stands in what; too much
     is masked rather than too little.
 
-    :param is_yaml: False where ``find_literals`` could not read all of the text, so that more is
-        masked here.
+    :param is_yaml: False where ``find_literals`` could not read all of it; then more is masked.
     """
     masker = _LineMasker(is_yaml)
     return [masker.mask(line) for line in lines]

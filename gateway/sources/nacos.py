@@ -28,10 +28,7 @@ LINE_SEPARATOR = "\x01"
 
 
 class Login:
-    """User and password are the address's, or ``NACOS_USERNAME`` and ``NACOS_PASSWORD``.
-
-    :param options: of the address.
-    """
+    """With the address's user and password, or ``NACOS_USERNAME`` and ``NACOS_PASSWORD``."""
 
     def __init__(
         self,

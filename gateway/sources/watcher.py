@@ -39,8 +39,7 @@ class CatalogState:
     :param loaded_at: Unix seconds.
     :param reloads: how many catalogs took another's place.
     :param rejections: how many times the source was found wrong or away, in one way or another.
-    :param error: why the source's present text does not serve; for anybody to read. Empty when it
-        does.
+    :param error: why the source's present text does not serve, for anybody; empty when it does.
     :param copy_error: why there is no copy of what serves for a restart; empty when there is one.
     """
 
@@ -76,8 +75,7 @@ class Watcher:
 
     :param env: where the catalog's ``${NAME}`` are looked up, anew for every text.
     :param last_good: keeps a copy of the catalog that served last.
-    :param run_in_thread: reads a changed catalog, which may take seconds, while callers are
-        answered.
+    :param run_in_thread: reads a changed catalog, for seconds maybe, while callers are answered.
     """
 
     #: Set by a server that is up, for its successors: forks and a re-read gunicorn.conf.py.

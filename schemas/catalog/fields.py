@@ -137,10 +137,7 @@ class _Text(JsonType):
 
 
 def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> JsonType:
-    """Return a field for a text.
-
-    ``public`` and ``template`` are for ``gateway.signers.base.AuthSettings``.
-    """
+    """Return a field for a text; the marks are for ``gateway.signers.base.AuthSettings``."""
     marks = {"public": public, "template": template}
     return _Text("string", error_messages=MESSAGES, metadata=marks, **kwargs)
 

@@ -125,8 +125,7 @@ class Items(Many):
 def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> Schema:
     """Return a schema for the declared parameters.
 
-    :param declared: name -> OpenAPI keywords, already checked by
-        ``gateway.catalog.params.schema.ParamSchema``.
+    :param declared: OpenAPI keywords by name, as ``gateway.catalog.params.schema`` checks them.
     :param from_text: the values will come from a query string.
     """
     param_fields = {
@@ -236,8 +235,6 @@ class _Enum(validate.OneOf):
 
 class _Pattern:
     """OpenAPI's ``pattern``, which may match anywhere (JSON Schema 2020-12, 6.3.3).
-
-    Marshmallow's Regexp anchors it.
 
     :param max_characters: of a value that is allowed; a longer one, which another check refuses,
         is not searched: with ``[0-9]+$`` that takes a time that grows with its square.

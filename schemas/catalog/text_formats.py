@@ -38,10 +38,7 @@ _TIME = (
 
 
 class _Calendar:
-    """A day that the calendar has, and what stands behind it (RFC 3339, 5.6).
-
-    :param time: the pattern of that.
-    """
+    """A day that the calendar has, and what a pattern has behind it (RFC 3339, 5.6)."""
 
     def __init__(self, time: str, error: str) -> None:
         self._pattern = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}){time}")

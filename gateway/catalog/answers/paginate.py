@@ -69,10 +69,7 @@ SCHEMAS: Mapping[str, type[Frozen]] = {
 
 
 def pagination_field(value: Any) -> fields.Field[Any]:
-    """Return the field for what ``by`` says.
-
-    :raises ValidationError: it says nothing that is known.
-    """
+    """:raises ValidationError: ``by`` says nothing that is known."""
     by = value.get("by") if isinstance(value, dict) else None
     if not isinstance(by, str) or by not in SCHEMAS:
         raise ValidationError({"by": [f"must be one of: {', '.join(SCHEMAS)}"]})

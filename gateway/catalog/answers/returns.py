@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from gateway.catalog.model import Method
 from gateway.catalog.params.schema import TYPES
-from gateway.catalog.yaml.document import Advice, Path_, YamlDocument
+from gateway.catalog.yaml.document import Advice, Path_
 from schemas.catalog.fields import MESSAGES, NamedMap
 from schemas.catalog.params import FORMATS
 from schemas.catalog.returns import compile_check
@@ -32,10 +32,7 @@ _NAME = re.compile(r"\S+")
 
 
 class ReturnsField(fields.Field[Any]):
-    """Loads into one schema.
-
-    :param schema: of the keywords.
-    """
+    """Loads a schema, or names with one each, into one schema."""
 
     def __init__(self, schema: Schema, **options: Any) -> None:
         super().__init__(error_messages=MESSAGES, **options)
@@ -129,20 +126,17 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
     return any(isinstance(value.get(key), list) for key in _SHAPES)
 
 
-def check_returns(document: YamlDocument, path: Path_, method: Method) -> Iterator[Advice]:
-    """Complain of what cannot be checked or means nothing.
+def check_returns(method: Method) -> Iterator[Advice]:
+    """Yield what cannot be checked or means nothing."""
+    if method.returns is None and method.check_returns:
+        yield ("check_returns",), "needs returns beside it, which says what to check for"
+    if method.returns is not None and method.streams_answer:
+        yield ("returns",), "what is streamed goes on as it comes; drop returns or stream"
 
-    Yield a note where the method's own ``fallback`` answers another shape.
-    """
-    if method.returns is None:
-        if method.check_returns:
-            message = "needs returns beside it, which says what to check for"
-            document.complain((*path, "check_returns"), message)
-        return
-    if method.streams_answer:
-        message = "what is streamed goes on as it comes; drop returns or stream"
-        document.complain((*path, "returns"), message)
-    if method.fallback and not method.fallback.call:
+
+def check_static(path: Path_, method: Method) -> Iterator[Advice]:
+    """Yield a note where the method's own ``fallback`` is not as ``returns`` says."""
+    if method.returns is not None and method.fallback and not method.fallback.call:
         problem = compile_check(method.returns)(method.fallback.static)
         if problem:
             yield (*path, "fallback", "static"), f"not as returns says: data{problem}"

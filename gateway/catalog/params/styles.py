@@ -33,10 +33,7 @@ def check_styles(method: Method) -> Iterator[Advice]:
 
 
 def style_problems(param: Param, *, is_form: bool) -> Iterator[Problem]:
-    """Yield what is wrong with how one parameter is to be written.
-
-    :param is_form: its method has ``body: form``.
-    """
+    """Yield what is wrong with how one parameter, maybe of ``body: form``, is to be written."""
     keywords = param.keywords
     pairs = param.place == "query" or (param.place == "body" and is_form)
     if param.place == "body" and not is_form:

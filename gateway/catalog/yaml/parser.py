@@ -42,8 +42,7 @@ COMBINED_KEYS = frozenset({"services", "aggregates"})
 
 
 def read(text: str, name: str, env: Mapping[str, str]) -> YamlDocument:
-    """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable
-    are its problems.
+    """Parse YAML and fill in its variables; a duplicate key, an unset one are its problems.
 
     :raises DocumentError: bad syntax.
     """

@@ -26,10 +26,7 @@ _OTHER_DEFAULT = re.compile(r"([A-Z][A-Z0-9_]*)(?::?[-=]|:)(.+)")
 
 
 class Variables:
-    """Fills variables in; what cannot be is a problem of the document.
-
-    :param env: the variables' values, by name.
-    """
+    """Fills variables in, from ``env``; what cannot be is a problem of the document."""
 
     def __init__(self, document: YamlDocument, env: Mapping[str, str]) -> None:
         self._document = document
@@ -49,11 +46,9 @@ class Variables:
 
     def _check_spelling(self, raw: str, path: Path_) -> None:
         """Refuse what is a variable elsewhere and would be sent as it is."""
-        if _OTHER_SPELLING.search(raw) or _UNCLOSED.search(
-            raw
-        ):  # not quoted: it may be a secret after all
+        if _OTHER_SPELLING.search(raw) or _UNCLOSED.search(raw):
             self._document.complain_missing(
-                path,
+                path,  # and not the text, which may be a secret after all
                 "would be sent as it is written; a variable is ${NAME}, with braces"
                 " (${NAME:-TEXT} if the text is meant)",
             )
