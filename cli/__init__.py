@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 class LateCommand(click.Command):
     """Stands for a command, which makes its own context and runs in it.
 
-    :param load: imports and returns the command. Its name is the command's; its docstring is what
-        the list of commands says.
+    :param load: imports and returns the command; has its name and, as docstring, its short help.
     """
 
     def __init__(self, load: Callable[[], click.Command]) -> None:

@@ -79,9 +79,7 @@ def create_user(name: str, role: str, password: str) -> None:
 @user_cli.command("reset-password")
 @NAME
 @click.option(
-    "--password",
-    callback=check_password,
-    help="8 to 1024 characters; asked for unless given.",
+    "--password", callback=check_password, help="8 to 1024 characters; asked for unless given."
 )
 @click.option("--random", "is_random", is_flag=True, help="Make one up and print it, once.")
 def reset_password(name: str, password: str | None, is_random: bool) -> None:
@@ -187,8 +185,7 @@ def add_user(name: str, role: str, password: str) -> None:
 def _change(name: str, columns: dict[str, Any]) -> bool:
     """Change a user, and return whether that was a change.
 
-    :raises click.ClickException: there is none, no admin would be left, or the database cannot be
-        used.
+    :raises click.ClickException: there is none, no admin would be left, or the database fails.
     """
     now = load_auth().now()
     with _edit_user(name) as (session, user, admins):

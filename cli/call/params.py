@@ -66,8 +66,7 @@ def _parse_arguments(arguments: tuple[str, ...], texts: Container[str]) -> dict[
         name, equals, text = argument.partition("=")
         if not (name and equals):
             raise click.BadParameter(
-                f"{argument!r} is not name=value, which has no spaces around =",
-                param_hint="PARAMS",
+                f"{argument!r} is not name=value, which has no spaces around =", param_hint="PARAMS"
             )
         value: Any = _read_text(name, text)
         if name not in texts:

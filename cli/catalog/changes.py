@@ -21,8 +21,7 @@ Mask = Callable[[str], str]
 
 
 def diff_lines(old: Values, new: Values, mask: Mask) -> Iterator[str]:
-    """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a
-    line for each key.
+    """Yield a line for each entry added (+), removed (-) or changed (~), then one for each key.
 
     :param old: a checked catalog as ``gateway.catalog.yaml.parser`` reads it; ``new`` likewise.
     :param mask: takes secrets out of what is printed.

@@ -158,8 +158,7 @@ def _find(name: str) -> Preset:
 def _file_in_folder(preset: Preset) -> Path:
     """Return the preset's file in the folder that CATALOG names.
 
-    :raises click.ClickException: CATALOG names something else, and how to make it a folder; or
-        another file there has a service of the same name.
+    :raises click.ClickException: it names no folder, or one of its files has such a service.
     """
     catalog = app_state().settings.catalog
     if Path(catalog).is_dir():

@@ -43,8 +43,7 @@ def import_spec(
     :param tags: only operations with one of these; all unless given.
     :param name: of the service; made from the title unless given.
     :param base_url: where it is; the file's first server unless given.
-    :param path: of the file that the text is from; other files that it refers to are read from
-        there.
+    :param path: of the file; others that it refers to are read from its folder.
     :raises SpecError: nothing can be imported; says why.
     """
     spec = read_spec(text, path)
@@ -53,11 +52,7 @@ def import_spec(
     service = _read_service(spec, operations, name, base_url)
     if not service["methods"]:
         raise SpecError(_why_nothing(tags, operations))
-    head = [
-        _summary(operations, tags, service["methods"]),
-        *_advice(service),
-        *_losses(operations),
-    ]
+    head = [_summary(operations, tags, service["methods"]), *_advice(service), *_losses(operations)]
     catalog = lines({"version": 1, "services": {name: service}})
     return "\n".join([*map(comment, head), *catalog, ""])
 

@@ -17,8 +17,7 @@ Scheme = Mapping[str, Any]
 def read_credentials(
     spec: Spec, operations: Sequence[Scheme], service: str, base_url: str
 ) -> dict[str, Any]:
-    """Return the first requirement of the file that a catalog can say, as a service's settings;
-    what else it offers is in the notes.
+    """Return the first requirement that a catalog can say as a service's settings; others as notes.
 
     Of schemes that are needed together one is the ``auth``; keys beside it are fixed ``headers``
     or ``query`` parameters.

@@ -71,9 +71,8 @@ class BodyReader:
     def _read_fields(self, schema: Any, media: str, encoding: Values, required: object) -> None:
         """Add the body's properties as params.
 
-        :param required: of the body, as the file says it. Most files say nothing where a body is
-            needed all the same, so that only ``false`` makes the fields that it must have ones that
-            may be missing.
+        :param required: of the body. Only ``false`` makes its required fields optional, as most
+            files say nothing where a body is needed all the same.
         """
         kind = body_of(media)
         if kind != "json":

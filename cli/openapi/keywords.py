@@ -13,7 +13,7 @@ from cli.openapi.merging import (
     Refs,
     Schema,
     is_nullable,
-    says_type,
+    known_type,
     type_of,
     writable_properties,
 )
@@ -51,9 +51,7 @@ class Task:
 
 
 def by_level(tasks: deque[Task], max_depth: int, max_schemas: int) -> Iterator[tuple[Task, bool]]:
-    """Yield the tasks, and those that are appended meanwhile, each with whether what is inside its
-    schema is read: of too many schemas the deepest are left out.
-    """
+    """Yield all tasks, each with whether it may append more: of too many the deepest end."""
     done_count = 0
     while tasks:
         task = tasks.popleft()
@@ -96,7 +94,7 @@ class Keywords:
         schema = _with_types_as_shapes(schema)
         if "x-shapes" in schema and may_descend:
             return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
-        if not says_type(schema):
+        if not known_type(schema):
             if schema.get("enum"):
                 self.dropped["enum"] += 1
             return _anything(schema, required=task.required)

@@ -72,7 +72,7 @@ class Paginations:
 
     def _by_answer(self, operation: Values, usable: Mapping[str, Values]) -> Keys | None:
         response = next(self._answers.successes(operation), {})
-        if _has_link(response):
+        if any(str(name).lower() == "link" for name in mapping_in(response, "headers")):
             return {"by": "link"}
         fields = dict(self._fields(self._answers.schema(response)))
         return _by_fields(fields, usable)
@@ -192,10 +192,6 @@ def _can_change(keywords: Values) -> bool:
 def _is_sayable(value: object) -> bool:
     """Return whether a catalog reads a key's value as it is meant."""
     return isinstance(value, int) or bool(re.fullmatch(r"[^\s{}]{1,200}", str(value)))
-
-
-def _has_link(response: Values) -> bool:
-    return any(str(name).lower() == "link" for name in mapping_in(response, "headers"))
 
 
 def _plain(name: object) -> str:

@@ -26,8 +26,7 @@ class OtherServerError(UnsayableError):
 class Server:
     """One of ``servers``.
 
-    :ivar url: with its variables' defaults, without a slash at its end; those that have none stay
-        ``{name}``.
+    :ivar url: without a slash at its end; variables without a default stay ``{name}``.
     """
 
     def __init__(self, server: Any, base: str = "") -> None:

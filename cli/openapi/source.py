@@ -69,9 +69,8 @@ def without(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
 class Spec:
     """The whole description, which resolves its references.
 
-    A reference to another file is relative to the file it stands in. Once a file is read, its
-    references are rewritten to be relative to the first one, so that they mean the same wherever
-    they are carried.
+    Once a file is read, its references are rewritten to be relative to the first one, so that they
+    mean the same wherever they are carried.
 
     :param path: of the first file; without it no other file is read.
     """
@@ -97,8 +96,7 @@ class Spec:
     def target(self, ref: object) -> Any:
         """Return what a reference names: a file, and a place in it (RFC 6901).
 
-        :raises UnsayableError: it names nothing, or something that is not in the first file's
-            folder.
+        :raises UnsayableError: it names nothing in the first file's folder.
         """
         if not isinstance(ref, str):
             raise UnsayableError("a reference that is no text")

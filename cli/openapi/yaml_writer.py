@@ -103,10 +103,7 @@ def _on_one_line(head: str, value: object) -> str:
 
 
 def _room_after(value: object, room: int) -> int:
-    """Return how many characters at most are left of a line once a value is written on it.
-
-    Of what is long only the beginning is looked at: a large value stands on no line at any level.
-    """
+    """Return how many characters a value leaves of a line at most; below 0 no more is read."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             room = _room_after(item, room - len(str(key)) - len(": "))

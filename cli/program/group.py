@@ -25,10 +25,7 @@ class Program(click.Group):
     """:param make_info: makes what Flask's commands find their application by."""
 
     def __init__(
-        self,
-        commands: Sequence[click.Command],
-        version: str,
-        make_info: Callable[[], Any],
+        self, commands: Sequence[click.Command], version: str, make_info: Callable[[], Any]
     ) -> None:
         super().__init__(
             commands=commands,

@@ -115,8 +115,7 @@ def _rates(
 
 
 def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
-    """Return the seconds within which this share of the calls ended, as Prometheus'
-    ``histogram_quantile`` computes it.
+    """Return the seconds within which this share of calls ended, as ``histogram_quantile`` does.
 
     :param buckets: cumulative calls by upper bound, bounds ascending, the last one infinite.
     """
