@@ -35,13 +35,13 @@ def dry_run(method: Method, call: Call, runtime: Runtime) -> HttpRequest:
     )
     signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
     next_url = partial(
-        _planned_url, runtime.client.channel(service).rotation(service.base_urls), service
+        _url_of_instance, runtime.client.channel(service).rotation(service.base_urls), service
     )
     request = RequestBuilder(method, next_url, runtime.clock).build(call)
     return signer.sign(request, Secret(STARS))
 
 
-def _planned_url(next_url: Callable[[], str], service: Service) -> str:
+def _url_of_instance(next_url: Callable[[], str], service: Service) -> str:
     try:
         return next_url()
     except NoInstance:

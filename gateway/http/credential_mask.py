@@ -104,11 +104,11 @@ class CredentialMask:
     def _forms(self, token: Secret) -> CredentialForms:
         cache = self._cache
         if cache is None or (cache[0] is not token and cache[0] != token):
-            cache = (token, CredentialForms({*self._declared(), token.reveal()}))
+            cache = (token, CredentialForms({*self._secrets(), token.reveal()}))
             self._cache = cache
         return cache[1]
 
-    def _declared(self) -> Iterator[str]:
+    def _secrets(self) -> Iterator[str]:
         settings = [value for _, value in leaves(self._method.service.auth)]
         for secret in (*settings, *self._signer_secrets):
             if isinstance(secret, Secret):

@@ -46,7 +46,7 @@ class RequestBuilder:
         self._query_params: list[tuple[str, PairWriter]] = [
             (param.name, pair_writer(param.keywords)) for param in _params_in(method, "query")
         ]
-        self._query_safe = _unquoted_in_query(method)
+        self._query_safe = _reserved_in_query(method)
         self._header_params = [
             (param.name, text_writer(param.name, param.keywords))
             for param in _params_in(method, "header")
@@ -144,7 +144,7 @@ def _body_params(method: Method) -> BodyParams:
     return BodyParams(binary_params(method), keywords, method.body_param)
 
 
-def _unquoted_in_query(method: Method) -> dict[str, str]:
+def _reserved_in_query(method: Method) -> dict[str, str]:
     """Return what stays unquoted in the values of each parameter of which anything does."""
     safe = {}
     for param in _params_in(method, "query"):

@@ -79,7 +79,7 @@ class Connector:
     def _addresses(self, timeout: float) -> list[Address]:
         """Return the addresses to connect to: the host's, or its proxy's."""
         if self._proxy is None:
-            return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
+            return self._filter(self._resolver.addresses(self._host, self._port, timeout))
         if not self._allow_private and is_private_host(self._host):
             raise _refusal(self._host)
         try:
@@ -87,7 +87,7 @@ class Connector:
         except ConnectFailed as error:
             raise ProxyFailed(detail=f"{self._proxy.name}: {error.detail}") from error
 
-    def _allowed(self, addresses: list[Address]) -> list[Address]:
+    def _filter(self, addresses: list[Address]) -> list[Address]:
         if self._allow_private:
             return addresses
         allowed = [address for address in addresses if not is_private(address.host)]

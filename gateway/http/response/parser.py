@@ -101,7 +101,7 @@ class ResponseParser:
         elif length is not None:
             self._remaining = _parse_length(length)
             if self._remaining > self._limit:
-                raise self._too_large()
+                raise self._size_error()
             if not self._remaining:
                 self._finish()
 
@@ -126,14 +126,14 @@ class ResponseParser:
         if self._received_bytes - self._body_bytes > MAX_HEAD_BYTES + 8 * self._body_bytes:
             raise BadResponse(detail="headers are too large")
         if self._body_bytes > self._limit:
-            raise self._too_large()
+            raise self._size_error()
         if data:
             self._pieces.append(data)
         if complete:
             self._finish()
             self.reusable = self.reusable and not excess
 
-    def _too_large(self) -> BadResponse:
+    def _size_error(self) -> BadResponse:
         return BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
 
     def _finish(self) -> None:
