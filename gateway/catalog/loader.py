@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from gateway.bodies.json import leaves
 from gateway.catalog.aggregate_loader import build_aggregates
 from gateway.catalog.answers.paginate import check_pagination
 from gateway.catalog.answers.returns import check_returns, check_static, share_equal
@@ -129,7 +130,7 @@ class _Loader:
 
     def _secrets(self, services: Mapping[str, Service]) -> Iterator[Secret]:
         for service in services.values():
-            yield from (value for value in service.auth.values() if isinstance(value, Secret))
+            yield from (value for _, value in leaves(service.auth) if isinstance(value, Secret))
             if service.egress_proxy:
                 yield from service.egress_proxy.secrets
         for path, text in self.document.injected:

@@ -218,6 +218,24 @@ def test_an_answer_without_a_usable_token_is_a_credential_error_that_the_log_exp
         assert len(vendor.heard) == 1
 
 
+def test_a_secret_that_stands_in_the_catalog_is_masked_where_the_token_endpoint_repeats_it(
+    open_gate: Open,
+) -> None:
+    with Wire([grant(code=5, msg="app_secret literal-1 is wrong")]) as vendor:
+        request = {"http": "POST /token", "body": {"id": "us", "app_secret": "literal-1"}}
+        auth = {
+            "type": "token",
+            "request": request,
+            "token": "t",
+            "lifetime": 60,
+            "ok": {"code": [0]},
+        }
+        at = open_gate({"s": service(vendor.url, auth=auth, methods={"m": {"http": "GET /i"}})})
+        with pytest.raises(CredentialError):
+            at.ask()
+    assert at.log.events[-1]["why"] == "token answer: HTTP 200, code 5, app_secret **** is wrong"
+
+
 RETRIES = {"times": 1, "backoff": 0.01, "max_backoff": 0.01, "on": ["connect", 503]}
 OAUTH = {"type": "oauth2", "client_id": "us", "client_secret": "${SECRET}", "token_url": "/token"}
 
