@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
-from cli.doctor.finding import OK, Finding, clock_finding, ok, problem, warning
+from cli.doctor.clocks import clock_finding
+from cli.doctor.finding import OK, Finding, ok, problem, warning
 from cli.secrets import SealStates
 from config import Settings
 from models.database import Database

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
-from cli.doctor.finding import Finding, clock_finding, ok, problem, warning
+from cli.doctor.clocks import clock_finding
+from cli.doctor.finding import Finding, ok, problem, warning
 from config import Settings
 from gateway.catalog.address_ranges import is_private
 from gateway.catalog.egress_proxy import DIRECT, Proxy
