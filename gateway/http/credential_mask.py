@@ -69,11 +69,13 @@ class CredentialMask:
         return self._forms(token).mask_data(value, Pause(SystemClock()))
 
     def mask_error(self, error: GatewayError, token: Secret = _NONE) -> None:
-        """Take them out of the service's own words that a caller gets to see."""
+        """Take them out of the service's own words, in the answer and in the record."""
         if error.vendor_code:
             error.vendor_code = self.mask_text(error.vendor_code, token)
         if error.vendor_message:
             error.vendor_message = self.mask_text(error.vendor_message, token)
+        if error.detail:
+            error.detail = self.mask_text(error.detail, token)
 
     def mask_text(self, text: str, token: Secret = _NONE) -> str:
         return self._forms(token).mask_text(text)

@@ -109,6 +109,27 @@ def test_a_vendors_words_are_found_in_plain_text_and_where_standards_put_them(
     assert record["why"] == (f"HTTP 404: {words}" if words else "HTTP 404")
 
 
+@pytest.mark.parametrize("place", ["headers", "query"])
+def test_a_key_that_stands_in_the_catalog_is_masked_in_the_record_as_in_the_answer(
+    open_gate: Open, place: str
+) -> None:
+    refusal = answer(b'{"message": "literal-key-1 is no key"}', "403 Forbidden")
+    with Wire([refusal]) as server:
+        settings = service(
+            server.url,
+            methods={"m": {"http": "GET /"}},
+            expose_vendor_error=True,
+            **{place: {"api_key": "literal-key-1"}},
+        )
+        at = open_gate({"s": settings})
+        call = make_call("m")
+        with pytest.raises(Rejected) as refused:
+            at.gateway.call(call)
+    [record] = at.gateway.records.find(call.request_id, call.caller)
+    assert refused.value.vendor_message == "**** is no key"
+    assert record["why"] == at.log.events[-1]["why"] == "HTTP 403: **** is no key"
+
+
 def test_why_a_connection_failed_is_for_admins_alone(open_gate: Open) -> None:
     settings = service("http://127.0.0.1:1", methods={"m": {"http": "GET /"}}, retry={"times": 0})
     at = open_gate({"s": {**settings, "expose_vendor_error": True}})
