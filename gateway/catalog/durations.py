@@ -26,11 +26,11 @@ def check_durations(
 ) -> Iterator[Advice]:
     """Yield a note for each duration that is no likely number of seconds, at its key."""
     of_service: Path_ = ("services", service.name)
-    for place, message in _milliseconds(_service_durations(service)):
+    for place, message in _check_seconds(_service_durations(service)):
         yield document.nearest_key(place, of_service, _DEFAULTS), message
     for method in methods.values():
         of_method: Path_ = (*of_service, "methods", method.name)
-        for place, message in (*_milliseconds(_method_durations(method)), *_cut_off(method)):
+        for place, message in (*_check_seconds(_method_durations(method)), *_check_timeout(method)):
             yield document.nearest_key(place, of_method, of_service, _DEFAULTS), message
 
 
@@ -51,24 +51,24 @@ def _method_durations(method: Method) -> Iterator[tuple[Path_, float, float]]:
     if method.cache:
         for key in ("ttl", "stale_while_revalidate", "stale_if_error"):
             seconds = getattr(method.cache, key)
-            if not _is_span(seconds):
+            if not _is_whole_span(seconds):
                 yield ("cache", key), seconds, MAX_LIKELY_INTERVAL_SECONDS
 
 
-def _is_span(seconds: float) -> bool:
+def _is_whole_span(seconds: float) -> bool:
     """Return whether it is no round thousand, or is whole hours or days."""
     unit = HOUR_SECONDS if seconds <= 2 * DAY_SECONDS else DAY_SECONDS
     return bool(seconds % 1000) or not seconds % unit
 
 
-def _milliseconds(durations: Iterable[tuple[Path_, float, float]]) -> Iterator[Advice]:
+def _check_seconds(durations: Iterable[tuple[Path_, float, float]]) -> Iterator[Advice]:
     for place, seconds, unlikely in durations:
         if seconds >= unlikely:
             text = f"{seconds:.10g} seconds; write {seconds / 1000:g} if milliseconds are meant"
             yield place, text
 
 
-def _cut_off(method: Method) -> Iterator[Advice]:
+def _check_timeout(method: Method) -> Iterator[Advice]:
     """Yield a note where an attempt may take longer than the deadline that nobody has set."""
     usual = method.deadline == DEADLINE_SECONDS
     if usual and not method.stream and method.timeout.read > method.deadline:

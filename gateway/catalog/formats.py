@@ -85,7 +85,7 @@ def response_field() -> fields.Field[Any]:
 
 
 def _places_field() -> fields.Field[Any]:
-    return by_shape(text(), listed=fields.List(text(), validate=validate.Length(min=1)))
+    return by_shape(text(), sequence=fields.List(text(), validate=validate.Length(min=1)))
 
 
 class EnvelopeSchema(Strict):
@@ -97,7 +97,7 @@ class EnvelopeSchema(Strict):
                 "http", error="must be a list of good codes, or http: its status decides"
             )
         ),
-        listed=fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1)),
+        sequence=fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1)),
     )
     message = _places_field()
     data = text()

@@ -222,9 +222,9 @@ class ProxySchema(Strict):
 
 
 def proxy_field() -> fields.Field[Any]:
-    usual = flag()
-    usual.message = "must be true, or a list of paths, such as [/v3/*]"
-    return by_shape(usual, mapping=nested(ProxySchema), listed=proxy_paths_field())
+    switch = flag()
+    switch.message = "must be true, or a list of paths, such as [/v3/*]"
+    return by_shape(switch, mapping=nested(ProxySchema), sequence=proxy_paths_field())
 
 
 def auth_field(value: Any) -> fields.Field[Any]:

@@ -18,7 +18,7 @@ from gateway.catalog.params.styles import STYLE_KEYS
 from gateway.errors import BadResponse
 from gateway.http_messages import DEFAULT_PORTS, HttpRequest, HttpResponse
 from gateway.messages import Page
-from gateway.pagination.fitting import fit, to_number, whole_number
+from gateway.pagination.coercion import coerce, to_number, whole_number
 from gateway.pagination.links import link_target
 from gateway.pagination.places import items_at, look_up
 from gateway.values import value
@@ -26,7 +26,7 @@ from schemas.catalog.params import value_problems
 
 Params = Mapping[str, object]
 MAX_CURSOR_CHARACTERS = 8192  # as of any header or line that we take
-_FALSE = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
+_FALSY = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
 
 
 @value
@@ -79,26 +79,26 @@ class _Strategy:
         """Return the parameters of the next page; None where this is the last one."""
         raise NotImplementedError
 
-    def _fit(self, name: str, value: object) -> object:
+    def _coerce(self, name: str, value: object) -> object:
         """Return what a service says for a parameter, as the parameter's type."""
         keywords = self._keywords[name]
-        fitted = self._fit_to(keywords.get("type", ""), name, value)
-        if value_problems(keywords, fitted):
+        coerced = self._coerce_to(keywords.get("type", ""), name, value)
+        if value_problems(keywords, coerced):
             raise BadResponse(detail=f"what the next page has for {name} is not allowed there")
-        return fitted
+        return coerced
 
-    def _fit_to(self, kind: str, name: str, value: object) -> object:
-        fitted = fit(kind, value)
-        if fitted is MISSING:
+    def _coerce_to(self, kind: str, name: str, value: object) -> object:
+        coerced = coerce(kind, value)
+        if coerced is MISSING:
             raise BadResponse(detail=f"what the next page has for {name} is of another type")
-        return fitted
+        return coerced
 
     def _more(self, source: PageSource) -> bool | None:
         """Return whether the service says that another page follows; None where it does not say."""
         more = source.at(self._pagination.more)
         if more is MISSING:
             return None
-        return not _is_no(more)
+        return not _is_falsy(more)
 
 
 class _ByCursor(_Strategy):
@@ -115,14 +115,14 @@ class _ByCursor(_Strategy):
         more = self._more(source)
         if more is False:
             return None
-        if cursor is MISSING or _is_no(cursor):
+        if cursor is MISSING or _is_falsy(cursor):
             if more:
                 raise BadResponse(detail=f"more pages, but no cursor at {pagination.cursor}")
             return None
         if isinstance(cursor, str) and len(cursor) > MAX_CURSOR_CHARACTERS:
             raise BadResponse(detail=f"the cursor is over {MAX_CURSOR_CHARACTERS} characters")
         if not self._outer:
-            return {**params, self._inner: self._fit(self._inner, cursor)}
+            return {**params, self._inner: self._coerce(self._inner, cursor)}
         outer = params.get(self._outer)
         inner = outer if isinstance(outer, dict) else {}
         return {**params, self._outer: {**inner, self._inner: cursor}}
@@ -145,7 +145,7 @@ class _ByNumber(_Strategy):
         next_number = current + step
         if self._is_last(params, source, count, next_number):
             return None
-        return {**params, pagination.param: self._fit(pagination.param, next_number)}
+        return {**params, pagination.param: self._coerce(pagination.param, next_number)}
 
     def _is_last(self, params: Params, source: PageSource, count: int, next_number: int) -> bool:
         pagination = self._pagination
@@ -226,9 +226,9 @@ class _ByLink(_Strategy):
                 next_params[name] = params[name]
             elif self._keywords[name].get("type") == "array":
                 kind = self._keywords[name].get("items", {}).get("type", "")
-                next_params[name] = [self._fit_to(kind, name, text) for text in texts]
+                next_params[name] = [self._coerce_to(kind, name, text) for text in texts]
             else:
-                next_params[name] = self._fit(name, texts[0])
+                next_params[name] = self._coerce(name, texts[0])
         return next_params
 
 
@@ -261,8 +261,8 @@ def _host(url: str) -> tuple[str, int | None]:
     return (parts.hostname or "").rstrip("."), port
 
 
-def _is_no(value: object) -> bool:
-    return not isinstance(value, dict | list) and value in _FALSE
+def _is_falsy(value: object) -> bool:
+    return not isinstance(value, dict | list) and value in _FALSY
 
 
 _STRATEGIES: Mapping[str, type[_Strategy]] = {

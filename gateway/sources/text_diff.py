@@ -70,8 +70,8 @@ def _diff_file(
     both_go_on = end < min(len(old), len(new)) - common_end_count
     old = old[: min(len(old) - common_end_count, end)]
     new = new[: min(len(new) - common_end_count, end)]
-    masked_old = mask_lines(old_file.mask(mask).splitlines()[: len(old)], old_file.is_yaml)
-    masked_new = mask_lines(new_file.mask(mask).splitlines()[: len(new)], new_file.is_yaml)
+    masked_old = _masked(old_file, len(old), mask)[skipped:]
+    masked_new = _masked(new_file, len(new), mask)[skipped:]
     yield f"--- {name} (serving)"
     yield f"+++ {name}"
     matcher = SequenceMatcher(None, old[skipped:], new[skipped:])  # none of what stands everywhere
@@ -87,12 +87,17 @@ def _diff_file(
         yield f"@@ -{old_lines} +{new_lines} @@"
         for tag, old_from, old_to, new_from, new_to in group:
             if tag == "equal":
-                yield from _marked(mask, " ", masked_new[skipped + new_from : skipped + new_to])
+                yield from _lines(mask, " ", masked_new[new_from:new_to])
             else:
-                yield from _marked(mask, "-", masked_old[skipped + old_from : skipped + old_to])
-                yield from _marked(mask, "+", masked_new[skipped + new_from : skipped + new_to])
+                yield from _lines(mask, "-", masked_old[old_from:old_to])
+                yield from _lines(mask, "+", masked_new[new_from:new_to])
     if both_go_on:
         yield MORE
+
+
+def _masked(file: Literals, count: int, mask: Callable[[str], str]) -> list[str]:
+    """Return a file's first lines without its secrets."""
+    return mask_lines(file.mask(mask).splitlines()[:count], file.is_yaml)
 
 
 def _count_equal(old: list[str], new: list[str]) -> int:
@@ -100,7 +105,7 @@ def _count_equal(old: list[str], new: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
-def _marked(mask: Callable[[str], str], mark: str, lines: list[str]) -> Iterator[str]:
+def _lines(mask: Callable[[str], str], mark: str, lines: list[str]) -> Iterator[str]:
     for line in map(mask, lines):  # before they are cut
         text = line if len(line) <= MAX_LINE_CHARACTERS else line[:MAX_LINE_CHARACTERS] + "…"
         yield mark + text

@@ -237,14 +237,14 @@ class OneOfShapes(fields.Field[Any]):
 
 
 def by_shape(
-    usual: fields.Field[Any],
+    scalar: fields.Field[Any],
     *,
     mapping: fields.Field[Any] | None = None,
-    listed: fields.Field[Any] | None = None,
+    sequence: fields.Field[Any] | None = None,
 ) -> OneOfShapes:
-    """Return a field for a value that may as well be a mapping, or a list."""
-    field_of: dict[type, fields.Field[Any]] = {dict: mapping or usual, list: listed or usual}
-    return OneOfShapes(lambda value: field_of.get(type(value), usual))
+    """Return a field for a value that may as well be a mapping, or a sequence."""
+    field_of: dict[type, fields.Field[Any]] = {dict: mapping or scalar, list: sequence or scalar}
+    return OneOfShapes(lambda value: field_of.get(type(value), scalar))
 
 
 def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:

@@ -47,10 +47,10 @@ class ReturnsField(fields.Field[Any]):
             return value
         if _is_schema(value):
             schema: dict[str, Any] = self.schema.load(value)
-            problems = _misplaced(schema)
+            problems = _parameter_keys(schema)
         elif all(isinstance(inner, dict) for inner in value.values()):
             schema = {"type": "object", "properties": NamedMap(self.schema).deserialize(value)}
-            problems = _misplaced(schema).get("properties", {})
+            problems = _parameter_keys(schema).get("properties", {})
         else:
             raise ValidationError(_SHAPE)
         if problems:
@@ -142,20 +142,20 @@ def check_static(path: Path_, method: Method) -> Iterator[Advice]:
             yield (*path, "fallback", "static"), f"not as returns says: data{problem}"
 
 
-def _misplaced(keywords: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_keys(keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return messages about the keys that are for parameters, by their places."""
     problems: dict[str, Any] = {
         key: ["is for parameters; drop it in returns"] for key in _OF_PARAMETERS if key in keywords
     }
     for key in ("items", "additionalProperties"):
         if isinstance(keywords.get(key), Mapping):
-            problems[key] = _misplaced(keywords[key])
-    problems["properties"] = _misplaced_in(keywords.get("properties", {}).items())
+            problems[key] = _parameter_keys(keywords[key])
+    problems["properties"] = _problems_in(keywords.get("properties", {}).items())
     for key in _SHAPES:
-        problems[key] = _misplaced_in(enumerate(keywords.get(key, ())))
+        problems[key] = _problems_in(enumerate(keywords.get(key, ())))
     return {key: inner for key, inner in problems.items() if inner}
 
 
-def _misplaced_in(schemas: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[Any, Any]:
-    problems = {place: _misplaced(keywords) for place, keywords in schemas}
+def _problems_in(schemas: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[Any, Any]:
+    problems = {place: _parameter_keys(keywords) for place, keywords in schemas}
     return {place: inner for place, inner in problems.items() if inner}

@@ -1,6 +1,6 @@
 """What a service says of its next page, as the type that the parameter has.
 
-fit("integer", "12")  # 12
+coerce("integer", "12")  # 12
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _boolean(value: object) -> Any:
 
 
 #: By a parameter's type; each returns ``MISSING`` for what cannot be one.
-_FITTERS: Mapping[str, Callable[[object], Any]] = {
+_COERCIONS: Mapping[str, Callable[[object], Any]] = {
     "string": _text,
     "integer": whole_number,
     "number": to_number,
@@ -61,6 +61,6 @@ _FITTERS: Mapping[str, Callable[[object], Any]] = {
 }
 
 
-def fit(kind: str, value: object) -> Any:
+def coerce(kind: str, value: object) -> Any:
     """Return a value as a type of JSON schema, "" for any; ``MISSING`` if it cannot be one."""
-    return _FITTERS[kind](value) if kind else value
+    return _COERCIONS[kind](value) if kind else value
