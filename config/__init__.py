@@ -30,7 +30,7 @@ from config.fields import (
     whole,
 )
 from config.secret_file import load_or_create_secret
-from gateway.catalog.egress_proxy import NoProxy, read_proxy
+from gateway.catalog.egress_proxy import NoProxy, Proxy
 from gateway.catalog.registry_names import EXAMPLES, registry_address
 from gateway.discovery.registration import Announcement
 from gateway.http.connect.certificates import Trust
@@ -166,7 +166,7 @@ class Settings:
         """How calls leave for services."""
         proxy = None
         if self.egress_proxy:
-            proxy = read_proxy(self.egress_proxy)
+            proxy = Proxy.read(self.egress_proxy)
         return Outbound(self._trust(), proxy, NoProxy(self.egress_no_proxy))
 
     def _trust(self) -> Trust:
@@ -184,7 +184,7 @@ class Settings:
     def _proxy_passwords(self) -> Iterable[Secret]:
         if not self.egress_proxy:
             return ()
-        return read_proxy(self.egress_proxy).secrets
+        return Proxy.read(self.egress_proxy).secrets
 
     def _database_passwords(self) -> list[Secret]:
         """Return the database URL's passwords, as they are and as they are written there."""

@@ -50,8 +50,6 @@ DocumentListOut = list_of(DocumentOut)
 # --- files
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[\x20-\x7e]*)?")
-
-
 _SEPARATOR = re.compile(r"[/\\]")
 
 

@@ -27,7 +27,9 @@ class Proxy:
 
     @classmethod
     def read(cls, url: str) -> Proxy:
-        """:param url: ``http://HOST:PORT``, with ``USER:PASSWORD@`` before the host or without."""
+        """:param url: what ``schemas.catalog.urls.usable_proxy`` takes; ``none`` is ``DIRECT``."""
+        if url == "none":
+            return DIRECT
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or 0
@@ -55,13 +57,6 @@ class Proxy:
 
 
 DIRECT = Proxy("", 0)  # what ``none`` stands for: no proxy, whatever others use
-
-
-def read_proxy(text: str) -> Proxy:
-    """:param text: ``none``, or a URL as ``schemas.catalog.urls.usable_proxy`` has checked it."""
-    if text == "none":
-        return DIRECT
-    return Proxy.read(text)
 
 
 @dataclass(frozen=True, slots=True)

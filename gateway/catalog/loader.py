@@ -25,7 +25,7 @@ from gateway.catalog.checks import (
     proxy_paths,
 )
 from gateway.catalog.durations import DEADLINE_SECONDS, check_durations
-from gateway.catalog.egress_proxy import read_proxy
+from gateway.catalog.egress_proxy import Proxy
 from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Retry, Service, Timeout
 from gateway.catalog.params.checks import (
@@ -197,7 +197,7 @@ class _Loader:
         if "backup_url" in settings:
             values["backup_url"] = settings["backup_url"].rstrip("/")
         if proxy := settings.get("egress_proxy", self.defaults.get("egress_proxy")):
-            values["egress_proxy"] = read_proxy(proxy)
+            values["egress_proxy"] = Proxy.read(proxy)
         return values
 
     def _auth(self, service: str, settings: dict[str, Any], base_url: str) -> dict[str, Any]:

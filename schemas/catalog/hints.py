@@ -55,12 +55,10 @@ def similar(word: object, candidates: Iterable[str]) -> str | None:
         return near
     if len(lower) < MIN_PART_LETTERS:
         return None
-    return next((name for name in names if _is_part(lower, name.lower())), None)
-
-
-def _is_part(word: str, name: str) -> bool:
-    """Return whether a name begins with a word, or a part after one of its underscores does."""
-    return any(part.startswith(word) for part in name.split("_"))
+    for name in names:
+        if any(part.startswith(lower) for part in name.lower().split("_")):
+            return name
+    return None
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:
