@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -77,7 +77,7 @@ class AppState:
     @classmethod
     def of(cls, app: Flask) -> AppState:
         """Return the state of an app that ``register`` was called with."""
-        return cast(AppState, app.extensions[_EXTENSION])
+        return app.extensions[_EXTENSION]
 
     def register(self, app: Flask) -> None:
         app.extensions[_EXTENSION] = self
@@ -114,8 +114,7 @@ class AppState:
 
 def app_state() -> AppState:
     """Return the state of the app that serves this request."""
-    state: AppState = current_app_context().app.extensions[_EXTENSION]
-    return state
+    return current_app_context().app.extensions[_EXTENSION]
 
 
 def prepare_call(

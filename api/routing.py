@@ -96,7 +96,7 @@ class Routes(Map):
         self._matcher = Matcher(merge_slashes=False)
 
     def find(self, path: str, verb: str) -> tuple[Rule, MutableMapping[str, Any]] | None:
-        """Find what an adapter, which is made for each request, would; only errors need that."""
+        """Find the rule as an adapter would; one is made for errors only."""
         self.update()
         try:
             return self._matcher.match("", path, verb, websocket=False)

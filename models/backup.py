@@ -20,6 +20,7 @@ from models.database import Base, Database
 from models.documents import Json
 
 ROWS_PER_STEP = 500
+_SEQUENCES = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
 TABLES: Mapping[str, sa.Table] = {entry.name: entry for entry in Base.metadata.sorted_tables}
 
 
@@ -41,8 +42,7 @@ class Snapshot:
     def last_ids(self) -> dict[str, int]:
         """Return the last id that each table gave to a row, which may be deleted by now."""
         if self._connection.dialect.name == "sqlite":
-            sequences = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
-            rows = self._connection.execute(sa.select(sequences.c.name, sequences.c.seq))
+            rows = self._connection.execute(sa.select(_SEQUENCES.c.name, _SEQUENCES.c.seq))
             return {name: last for name, last in rows if name in TABLES}
         names = filter(_has_sequence, TABLES)
         values = [sa.func.pg_sequence_last_value(_sequence_of(name)).label(name) for name in names]
@@ -105,15 +105,14 @@ class Loader:
                 self._connection.execute(sa.select(sa.func.setval(_sequence_of(name), last)))
 
     def _advance_on_sqlite(self, last_ids: Mapping[str, int]) -> None:
-        sequences = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
         names = set(sa.inspect(self._connection).get_table_names())
         for name, last in last_ids.items():
             is_auto = TABLES[name].dialect_options["sqlite"]["autoincrement"]
             if name not in names or not is_auto:
                 continue
-            self._connection.execute(sequences.delete().where(sequences.c.name == name))
+            self._connection.execute(_SEQUENCES.delete().where(_SEQUENCES.c.name == name))
             values = {"name": name, "seq": max(last, self._highest_id(name))}
-            self._connection.execute(sa.insert(sequences), values)
+            self._connection.execute(sa.insert(_SEQUENCES), values)
 
     def _highest_id(self, name: str) -> int:
         """Return the highest id of a table's rows; 0 where there are none."""

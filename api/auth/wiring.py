@@ -63,5 +63,4 @@ def register(app: Flask, database: Database, store: Store, clock: Clock) -> Auth
 
 def auth_services() -> AuthServices:
     """Return the services of the app that serves this request."""
-    services: AuthServices = current_app_context().app.extensions[_EXTENSION]
-    return services
+    return current_app_context().app.extensions[_EXTENSION]

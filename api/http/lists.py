@@ -83,7 +83,10 @@ class RowList:
         return query
 
     def place(self, session: Transaction, sort: str, after: int) -> dict[str, Any]:
-        """:raises InvalidParams: there is no item ``after``."""
+        """Return where the item ``after`` stands in the order.
+
+        :raises InvalidParams: there is no such item.
+        """
         name = sort.removeprefix("-")
         if name == "id":
             return {"after_id": after}

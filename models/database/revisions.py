@@ -22,8 +22,7 @@ def revision_of(database: Database) -> str | None:
     with database.engine.connect() as connection:
         if not sa.inspect(connection).has_table(_VERSIONS.name):
             return None
-        revision: str | None = connection.scalar(sa.select(_VERSIONS.c.version_num))
-        return revision
+        return connection.scalar(sa.select(_VERSIONS.c.version_num))
 
 
 @cache

@@ -123,7 +123,7 @@ def declared_hash() -> str | None:
 
     :raises CallerSignatureInvalid: it is no SHA-256, so no body could have it.
     """
-    declared: str | None = current_context().request.environ.get("HTTP_X_CONTENT_SHA256")
+    declared = current_context().request.environ.get("HTTP_X_CONTENT_SHA256")
     if declared is not None and not _SHA256.fullmatch(declared):
         raise CallerSignatureInvalid("X-Content-SHA256 is not 64 lower-case hexadecimal digits.")
     return declared

@@ -185,8 +185,7 @@ class _Body:
 
 
 def _socket(environ: Mapping[str, Any]) -> socket.socket | None:
-    sock: socket.socket | None = environ.get("gunicorn.socket")
-    return sock
+    return environ.get("gunicorn.socket")
 
 
 def _limit_idle_time(environ: Mapping[str, Any]) -> None:
