@@ -36,9 +36,8 @@ def create_app(
 
     :param settings: by default those of the environment.
     :param clock: by default the system's.
-    :param serves: otherwise it is for a command: the log is on standard error, and the parts, which
-        many commands do without, are opened once they are asked for.
-    :param has_views: otherwise it has no routes either, which few commands look at.
+    :param serves: otherwise it is a command's: logs to standard error, opens parts on demand.
+    :param has_views: otherwise it has no routes, which few commands look at.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
     """
