@@ -55,7 +55,7 @@ def create_app(
         settings=settings,
         masker=masker,
         log=log,
-        open_watcher=cache(partial(_open_watcher, settings, clock, log, masker)),
+        open_watcher=partial(_open_watcher, settings, clock, log, masker),
         open_parts=cache(partial(_open_parts, app, clock)),
     )
     state.register(app)

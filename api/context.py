@@ -63,7 +63,7 @@ class Parts:
 class AppState:
     """What one app is made of.
 
-    :param open_watcher: returns the same watcher each time; ``open_parts`` likewise.
+    :param open_parts: returns the same parts each time.
     :param stopping: set by the server once it ends, while it still serves.
     """
 
