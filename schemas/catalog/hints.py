@@ -7,37 +7,28 @@ from collections.abc import Iterable, Mapping
 
 MIN_SIMILARITY = 0.7  # of two words, by difflib
 MIN_PART_LETTERS = 3  # of a word that is only part of a name
-#: Words of programming languages, frameworks and HTTP, by what a catalog calls the same.
-SYNONYMS: Mapping[str, str] = {
-    "int": "integer",
-    "long": "integer",
-    "str": "string",
-    "bool": "boolean",
-    "float": "number",
-    "decimal": "number",
-    "list": "array",
-    "dict": "object",
-    "map": "object",
-    "attempts": "times",
-    "retries": "times",
-    "max_attempts": "times",
-    "location": "in",
-    "place": "in",
-    "application/json": "json",
-    "multipart/form-data": "multipart",
-    "form-data": "multipart",
-    "x-www-form-urlencoded": "form",
-    "application/x-www-form-urlencoded": "form",
-    "urlencoded": "form",
-    "application/xml": "xml",
-    "text/xml": "xml",
-    "text/plain": "text",
-    "binary": "bytes",
-    "min": "minimum",
-    "max": "maximum",
-    "datetime": "date-time",
-    "url": "uri",
+#: By what a catalog calls it, the words of languages, frameworks and HTTP for the same.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "integer": ("int", "long"),
+    "string": ("str",),
+    "boolean": ("bool",),
+    "number": ("float", "decimal"),
+    "array": ("list",),
+    "object": ("dict", "map"),
+    "times": ("attempts", "retries", "max_attempts"),
+    "in": ("location", "place"),
+    "json": ("application/json",),
+    "multipart": ("multipart/form-data", "form-data"),
+    "form": ("x-www-form-urlencoded", "application/x-www-form-urlencoded", "urlencoded"),
+    "xml": ("application/xml", "text/xml"),
+    "text": ("text/plain",),
+    "bytes": ("binary",),
+    "minimum": ("min",),
+    "maximum": ("max",),
+    "date-time": ("datetime",),
+    "uri": ("url",),
 }
+SYNONYMS = {word: name for name, words in _WORDS.items() for word in words}
 
 
 def similar(word: object, candidates: Iterable[str]) -> str | None:

@@ -40,20 +40,19 @@ def usable_base_url(value: str) -> None:
 
 def usable_proxy(value: str) -> None:
     """Accept an HTTP proxy or ``none``. The message never quotes a value, which may be secret."""
-    if value == "none":
-        return
-    message = (
-        "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT,"
-        " special characters %-quoted, or none"
-    )
-    try:
-        parts = urlsplit(value)
-        complete = (
-            parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
+    if value != "none" and not _is_proxy(value):
+        raise ValidationError(
+            "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT,"
+            " special characters %-quoted, or none"
         )
+
+
+def _is_proxy(url: str) -> bool:
+    if not url.isascii() or url.count("@") > 1 or re.search(r"\s", url):
+        return False
+    try:
+        parts = urlsplit(url)
+        is_complete = parts.scheme == "http" and parts.hostname and parts.port
     except ValueError:
-        raise ValidationError(message) from None
-    if not complete or parts.query or parts.fragment or value.count("@") > 1 or not value.isascii():
-        raise ValidationError(message)
-    if re.search(r"\s", value):
-        raise ValidationError(message)
+        return False
+    return bool(is_complete) and parts.path in ("", "/") and not (parts.query or parts.fragment)
