@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 import marshmallow
+import sqlalchemy as sa
 from flask.cli import AppGroup
-from sqlalchemy import select
 
 from cli.accounts import read_session
 from cli.output import AS_JSON, print_json, table
@@ -54,7 +54,7 @@ def read_instant(
 @AS_JSON
 def list_events(limit: int, as_json: bool, **filters: str | datetime | None) -> None:
     """Print the newest events, the last one at the end."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    query = sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
     for name, value in filters.items():
         if value is not None:
             query = query.where(CONDITIONS[name](value))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
+import sqlalchemy as sa
 from alembic.util import CommandError
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import select
 
 from api.context import app_state
 from cli.accounts import report_database_errors
@@ -72,7 +72,7 @@ def init() -> None:
         )
     _migrate(migrate.upgrade, "head")
     with app_state().database.read_session() as session:
-        if session.scalar(select(User.id).limit(1)):
+        if session.scalar(sa.select(User.id).limit(1)):
             click.echo(
                 "there are users already; for another admin: flask user create NAME --role admin"
             )

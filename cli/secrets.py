@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import click
+import sqlalchemy as sa
 from flask.cli import AppGroup
-from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from api.auth.app_secrets import AppSecrets, SealState
@@ -36,7 +36,7 @@ class SealStates(NamedTuple):
     def read(cls, session: Session, app_secrets: AppSecrets) -> SealStates:
         """:raises SQLAlchemyError: the database does not answer."""
         state = app_secrets.state
-        apps = session.scalars(select(App).order_by(App.app_id))
+        apps = session.scalars(sa.select(App).order_by(App.app_id))
         app_states = [(app.app_id, state(app.secret)) for app in apps]
         connection_states = [
             (connection.service, state(sealed))
@@ -75,7 +75,7 @@ def reseal() -> None:
     reseal_one = load_auth().app_secrets.reseal
     resealed = 0
     with write_session() as session:
-        for app in session.scalars(select(App).with_for_update()):
+        for app in session.scalars(sa.select(App).with_for_update()):
             sealed = (app.secret, app.previous_secret)
             app.secret = reseal_one(app.secret)
             if app.previous_secret:
@@ -88,10 +88,10 @@ def reseal() -> None:
     click.echo(f"sealed the secrets of {apps} and the tokens of {services} anew")
 
 
-def _sealed_connections() -> Select[AccountConnection]:
+def _sealed_connections() -> sa.Select[AccountConnection]:
     tokens = (AccountConnection.refresh_token, AccountConnection.access_token)
-    has_tokens = or_(*(token.is_not(None) for token in tokens))
-    return select(AccountConnection).where(has_tokens).order_by(AccountConnection.service)
+    has_tokens = sa.or_(*(token.is_not(None) for token in tokens))
+    return sa.select(AccountConnection).where(has_tokens).order_by(AccountConnection.service)
 
 
 def _reseal_connections(session: Session, reseal_one: Callable[[str], str]) -> int:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import click
+import sqlalchemy as sa
 from flask.cli import with_appcontext
-from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
@@ -109,7 +109,7 @@ def seed() -> None:
     password_hash = hash_password(PASSWORD)
     rng = random.Random(2026)  # noqa: S311 - the same demo everywhere
     with write_session("somebody else is seeding this database") as session:
-        if session.scalar(select(User.id).where(User.username == USERS[0][0])):
+        if session.scalar(sa.select(User.id).where(User.username == USERS[0][0])):
             click.echo("the demo is there already; nothing was changed")
             return
         users = _add_users(session, password_hash)
@@ -124,7 +124,7 @@ def seed() -> None:
 
 def _add_users(session: Session, password_hash: str) -> list[int]:
     """Add the users and return the ids of those who may order."""
-    existing = set(session.scalars(select(User.username)))
+    existing = set(session.scalars(sa.select(User.username)))
     rows = [
         {
             "username": name,
@@ -136,14 +136,16 @@ def _add_users(session: Session, password_hash: str) -> list[int]:
         for name, full_name, role in USERS
         if name not in existing
     ]
-    session.execute(insert(User), rows)
+    session.execute(sa.insert(User), rows)
     names = [name for name, _, role in USERS if role != "guest"]
-    return list(session.scalars(select(User.id).where(User.username.in_(names)).order_by(User.id)))
+    return list(
+        session.scalars(sa.select(User.id).where(User.username.in_(names)).order_by(User.id))
+    )
 
 
 def _add_products(session: Session, rng: random.Random) -> list[Product]:
     """Add the products that are missing and return them."""
-    existing = set(session.scalars(select(Product.name)))
+    existing = set(session.scalars(sa.select(Product.name)))
     rows = [
         {
             "name": name,
@@ -159,10 +161,10 @@ def _add_products(session: Session, rng: random.Random) -> list[Product]:
     ]
     if not rows:
         return []
-    session.execute(insert(Product), rows)
+    session.execute(sa.insert(Product), rows)
     names = [row["name"] for row in rows]
     return list(
-        session.scalars(select(Product).where(Product.name.in_(names)).order_by(Product.id))
+        session.scalars(sa.select(Product).where(Product.name.in_(names)).order_by(Product.id))
     )
 
 
@@ -189,14 +191,14 @@ def _add_orders(
     session.flush()  # the reduced stock
     if orders:
         ids = session.scalars(
-            insert(Order).returning(Order.id, sort_by_parameter_order=True), orders
+            sa.insert(Order).returning(Order.id, sort_by_parameter_order=True), orders
         )
         rows = [
             {**line, "order_id": order}
             for order, order_lines in zip(ids, lines, strict=True)
             for line in order_lines
         ]
-        session.execute(insert(OrderLine), rows)
+        session.execute(sa.insert(OrderLine), rows)
 
 
 def _order_line(rng: random.Random, product: Product) -> dict[str, Any]:

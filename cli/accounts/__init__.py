@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import marshmallow
-from sqlalchemy import Select, make_url
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -67,7 +67,7 @@ def os_user() -> str:
         return str(number)
 
 
-def print_rows(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
+def print_rows(query: sa.Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
     with read_session() as session:
         accounts = [
             {column: getattr(account, column) for column in columns}
@@ -92,7 +92,7 @@ def _format(value: Any) -> str:
 
 def url_without_password(url: str) -> str:
     """Return a database's URL without its query, and with stars for its password."""
-    return make_url(url).set(query={}).render_as_string(hide_password=True)
+    return sa.make_url(url).set(query={}).render_as_string(hide_password=True)
 
 
 @contextmanager

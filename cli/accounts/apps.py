@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import sqlalchemy as sa
 from flask.cli import AppGroup
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.audit import app_act
@@ -142,7 +142,7 @@ def _edit_app(
     with write_session() as session:
         app = App.by_app_id(session, app_id, lock=True)
         if app is None:
-            raise no_such("app", app_id, session.scalars(select(App.app_id)))
+            raise no_such("app", app_id, session.scalars(sa.select(App.app_id)))
         for name, value in (columns or {}).items():
             setattr(app, name, value)
         record_act(session, app_act(verb, app_id, columns))
@@ -169,4 +169,4 @@ def _warn_of_unknown(allow: tuple[str, ...]) -> None:
 def list_apps(as_json: bool) -> None:
     """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
     columns = ("app_id", "allow", "rate", "disabled")
-    print_rows(select(App).order_by(App.app_id), columns, as_json)
+    print_rows(sa.select(App).order_by(App.app_id), columns, as_json)

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 import marshmallow
+import sqlalchemy as sa
 from flask.cli import AppGroup
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import accounts
@@ -163,7 +163,7 @@ def delete_user(name: str) -> None:
 def list_users(as_json: bool) -> None:
     """Everybody who may log in."""
     columns = ("id", "username", "role", "disabled", "name", "email")
-    print_rows(select(User).order_by(User.id), columns, as_json)
+    print_rows(sa.select(User).order_by(User.id), columns, as_json)
 
 
 def add_user(name: str, role: str, password: str) -> None:
@@ -216,7 +216,7 @@ def _find_user(session: Session, name: str) -> User:
     """:raises click.ClickException: there is none; says which may be meant."""
     user = User.by_username(session, name)
     if user is None:
-        raise no_such("user", name, session.scalars(select(User.username)))
+        raise no_such("user", name, session.scalars(sa.select(User.username)))
     return user
 
 

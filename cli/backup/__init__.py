@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 from flask.cli import with_appcontext
-from sqlalchemy import select
 
 from api.context import app_state
 from cli.accounts import load_auth, report_database_errors, url_without_password
@@ -99,7 +99,7 @@ def _lose_connections() -> list[str]:
     Where no answer has told yet whether the vendor rotates them, it may.
     """
     may_rotate = AccountConnection.rotates.is_not(False)
-    query = select(AccountConnection).where(AccountConnection.state == CONNECTED, may_rotate)
+    query = sa.select(AccountConnection).where(AccountConnection.state == CONNECTED, may_rotate)
     with app_state().database.write_session() as session:
         rows = session.scalars(query.order_by(AccountConnection.service)).all()
         for row in rows:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 
 import redis
+import sqlalchemy as sa
 from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
@@ -86,7 +86,7 @@ def _database_clock(database: Database) -> Finding:
     before = time.time()
     with database.engine.connect() as connection:
         other_time = float(
-            connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+            connection.execute(sa.text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
         )
     return clock_finding("the database", other_time, before, time.time())
 
