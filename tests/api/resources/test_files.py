@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -113,6 +114,25 @@ def test_a_file_comes_back_as_it_was_given(client, tokens, upload, count_files) 
     assert "filename*=UTF-8''%E6%8A%A5%E5%91%8A%20%F0%9F%93%8E" in headers["Content-Disposition"]
     assert headers["Content-Disposition"].startswith("attachment; filename=")
     assert count_files() == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain_name"),
+    [
+        ("报告.pdf", "file.pdf"),
+        ("报告 📎.tar.gz", "file.tar.gz"),
+        ("报告", "file"),
+        ("报.告", "file"),
+        ("résumé.pdf", "resume.pdf"),
+        (".bashrc", ".bashrc"),
+    ],
+)
+def test_who_reads_no_encoded_names_gets_one_that_is_no_hidden_file(
+    client, tokens, upload, name: str, plain_name: str
+) -> None:
+    file_id = upload(name=name).json["data"]["id"]
+    read = client.get(f"{PATH}/{file_id}", headers=tokens["user"])
+    assert re.search("filename=([^;]*)", read.headers["Content-Disposition"])[1] == plain_name
 
 
 def test_an_empty_file_is_a_file(client, tokens, make_file) -> None:
