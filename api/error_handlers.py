@@ -70,7 +70,9 @@ def _no_route() -> NotFound:
 def handle_conflict(error: exc.IntegrityError) -> Response:
     """Answer 409, naming the field of a value that may be there once only."""
     column = duplicate_column(error)
-    fields = {column: [errors.ALREADY_EXISTS]} if column else None
+    fields = None
+    if column:
+        fields = {column: [errors.ALREADY_EXISTS]}
     return error_response(Conflict(fields=fields, detail=type(error.orig).__name__))
 
 

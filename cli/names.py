@@ -82,8 +82,9 @@ def _services(services: Services) -> Iterator[tuple[str, str]]:
 
 
 def _describe(keywords: Mapping[str, Any]) -> str:
-    required = "required" if keywords.get("required") is True else ""
-    words = (keywords.get("type"), required, keywords.get("description"))
+    words = [keywords.get("type"), keywords.get("description")]
+    if keywords.get("required") is True:
+        words.insert(1, "required")
     return ", ".join(str(word) for word in words if word)
 
 

@@ -150,7 +150,9 @@ class Reader(environs.Env):
 
         read_item = str if "SECRET" in name else str.strip
         values: list[str] | None = self.list(name, [], subcast=read_item, validate=check_all)
-        return None if values is None else tuple(values)
+        if values is None:
+            return None
+        return tuple(values)
 
     def problems(self) -> list[str]:
         errors: Mapping[str, list[str]] = {}

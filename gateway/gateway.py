@@ -65,7 +65,9 @@ class Gateway:
     @property
     def catalog_state(self) -> CatalogState:
         """Which catalog serves, and what came of later ones."""
-        return self._watcher.state if self._watcher else CatalogState()
+        if self._watcher:
+            return self._watcher.state
+        return CatalogState()
 
     def follow(self, watcher: Watcher) -> None:
         """Take the catalogs that the watcher brings, from ``start`` on."""

@@ -71,8 +71,9 @@ def _shapes_of(keywords: Mapping[str, Any], from_text: bool) -> dict[str, Any]:
 
 def required_names(keywords: Mapping[str, Any]) -> set[str]:
     """Return the properties that must be there: listed, or each with its own ``required``."""
-    listed = keywords.get("required")
-    names = set(listed) if isinstance(listed, list) else set()
+    names: set[str] = set()
+    if isinstance(keywords.get("required"), list):
+        names.update(keywords["required"])
     properties = keywords.get("properties", {})
     return names | {name for name, inner in properties.items() if inner.get("required") is True}
 

@@ -53,13 +53,17 @@ _PlainLoader.yaml_implicit_resolvers = {
 def list_in(holder: Mapping[str, Any], key: str) -> list[Any]:
     """Return the list under a key; an empty one where there is none: the file is unchecked."""
     value = holder.get(key)
-    return value if isinstance(value, list) else []
+    if isinstance(value, list):
+        return value
+    return []
 
 
 def mapping_in(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return the mapping under a key; an empty one where there is none."""
     value = holder.get(key)
-    return value if isinstance(value, dict) else {}
+    if isinstance(value, dict):
+        return value
+    return {}
 
 
 def without(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:

@@ -106,7 +106,9 @@ def check_key(text: str) -> str:
 
 def part_key(key: str | None, part: str) -> str | None:
     """Return the key of one of several calls under one key; no caller's own has a NUL."""
-    return None if key is None else f"{key}\0{part}"
+    if key is None:
+        return None
+    return f"{key}\0{part}"
 
 
 def vendor_key(*names: str) -> str:

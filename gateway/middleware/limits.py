@@ -67,7 +67,9 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     advice = "" if waits else ", or have the admin set on_limit: wait"
 
     def handle(call: Call) -> Result:
-        max_wait = call.deadline - clock.now() if waits else 0.0
+        max_wait = 0.0
+        if waits:
+            max_wait = call.deadline - clock.now()
         permit = limits.acquire_rate(buckets, max_wait)
         if not permit.allowed:
             hits.labels(service, "quota").inc()

@@ -191,7 +191,9 @@ class StreamingResponseParser(ResponseParser):
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The headers as they came, in order, but for a length that cannot be passed on so."""
-        pairs = self._head.sanitize() if self._head else []
+        pairs: list[tuple[str, str]] = []
+        if self._head:
+            pairs = self._head.sanitize()
         length = self.headers.get("content-length")
         if length is None or length.isdecimal():
             return pairs
