@@ -36,7 +36,7 @@ _ONE_RANGE = re.compile(
     r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE
 )
 #: What is left of a name without an ASCII letter; a browser reads ``filename*``, curl does not.
-_ENDING_ALONE = re.compile(r'filename="?\s*(\.\w[\w.]*)?\.?"?;')
+_ENDING_ALONE = re.compile(r'^attachment; filename="?\s*(\.\w[\w.]*)?\.?"?(?=; filename\*)')
 
 
 def download(file: File) -> Response:
@@ -68,7 +68,7 @@ def _send_file(file: File) -> Response:
     except FileNotFoundError as error:  # deleted since its row was read
         raise NotFound from error
     disposition = response.headers["Content-Disposition"]
-    disposition = _ENDING_ALONE.sub(r"filename=file\1;", disposition)
+    disposition = _ENDING_ALONE.sub(r"attachment; filename=file\1", disposition)
     response.headers["Content-Disposition"] = disposition
     response.headers["Accept-Ranges"] = "bytes"
     return cast(Response, response)

@@ -135,6 +135,18 @@ def test_who_reads_no_encoded_names_gets_one_that_is_no_hidden_file(
     assert re.search("filename=([^;]*)", read.headers["Content-Disposition"])[1] == plain_name
 
 
+@pytest.mark.parametrize(
+    ("name", "quoted_name"), [("报;.pdf", '";.pdf"'), ("filename=.x;y", '"filename=.x;y"')]
+)
+def test_a_name_with_a_semicolon_stays_quoted(
+    client, tokens, upload, name: str, quoted_name: str
+) -> None:
+    file_id = upload(name=name).json["data"]["id"]
+    read = client.get(f"{PATH}/{file_id}", headers=tokens["user"])
+    disposition = read.headers["Content-Disposition"]
+    assert disposition.partition("; filename*=")[0] == f"attachment; filename={quoted_name}"
+
+
 def test_an_empty_file_is_a_file(client, tokens, make_file) -> None:
     file = make_file(b"")
     with client.get(f"{PATH}/{file['id']}", headers=tokens["user"]) as read:
