@@ -142,7 +142,7 @@ class Reader(environs.Env):
         return self._fields.keys()
 
     def comma_separated(self, name: str, check: Callable[[str], object]) -> tuple[str, ...] | None:
-        """Read a comma-separated list, each item checked; blanks beside one count in secrets."""
+        """Read a comma-separated list, each item checked; only secrets keep blanks around one."""
 
         def check_all(values: list[str]) -> None:
             for value in values:

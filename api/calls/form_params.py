@@ -27,7 +27,7 @@ def takes_form(method: Method) -> bool:
 def read_form_params(method: Method) -> dict[str, Any]:
     """Return this request's fields as text, and its files as the method's JSON has them.
 
-    A name that is given twice is a list, and so is one file where several may be given.
+    A name that is given more than once is a list, and so is one file where several may be given.
 
     :raises TooLarge: the form is over ``MAX_BODY``.
     :raises MalformedBody: it is no form.

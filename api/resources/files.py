@@ -77,7 +77,8 @@ def _send_file(file: File) -> Response:
 def _is_plain(response: Response) -> bool:
     """Return whether nginx would answer the request as we do.
 
-    Not with an envelope, a range that it reads otherwise, or a condition on a time or an ETag.
+    It would not where it has no word for it (an envelope), reads a range otherwise, or compares
+    with a time or an ETag of its own.
     """
     ranged = response.status_code == 206 or (
         response.status_code == 200 and "Range" not in request.headers

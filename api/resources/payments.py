@@ -87,7 +87,7 @@ def _pay(data: dict[str, str], order_id: int, via: Method) -> Response:
 
 
 def _method(field: str, full_name: str, *, reads: bool) -> Method:
-    """:raises InvalidParams: of another verb; or an answer other than its own could come."""
+    """:raises InvalidParams: its verb is another, or a cache or fallback may answer for it."""
     service, _, name = full_name.partition(".")
     method = app_state().gateway.method(service, name, g.caller)
     if reads and method.verb not in READ_VERBS:

@@ -104,7 +104,7 @@ def read_session() -> Iterator[Session]:
 
 @contextmanager
 def write_session(duplicate: str = "") -> Iterator[Session]:
-    """Open a transaction that may write; it reports the database's errors."""
+    """Open a transaction that may write; report its errors, ``duplicate`` for a unique value."""
     with report_database_errors(duplicate), app_state().database.write_session() as session:
         yield session
 

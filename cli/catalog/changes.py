@@ -68,7 +68,7 @@ def _render(value: Any, mask: Mask, path: tuple[str, ...]) -> str:
 
 
 def _may_be_secret(path: tuple[str, ...]) -> bool:
-    """Tell whether a value is masked: of what each request carries all, of ``auth`` some."""
+    """Tell whether a value is masked: any header or query, and what of ``auth`` is not public."""
     if path[0] in ("headers", "query"):
         return True
     return path[0] == "auth" and (len(path) != 2 or is_secret(path[1]))

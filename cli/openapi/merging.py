@@ -204,7 +204,7 @@ def _any_of(schemas: list[Any]) -> Any:
 
 
 def _hashable(value: Any, levels: int) -> Any:
-    """Return what is equal for equal values down to these levels; aliases may go on endlessly."""
+    """Return what is equal for equal values; below these levels for one alone: aliases may loop."""
     if not isinstance(value, dict | list):
         return type(value), repr(value)  # a set of YAML has no hash
     if not levels:

@@ -140,7 +140,7 @@ def _by_cursor(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Ke
 
 
 def _says_next(place: str, name: str) -> bool:
-    """Tell a field of the next value from one that repeats what was sent, as ``after`` may."""
+    """Tell a field with the parameter's next value from one that may repeat what was sent."""
     if _plain(name) != _last(place):
         return True
     return "next" in place.lower() or _last(place) in ("pagetoken", "continue")

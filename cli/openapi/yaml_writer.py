@@ -103,7 +103,7 @@ def _on_one_line(head: str, value: object) -> str:
 
 
 def _room_after(value: object, room: int) -> int:
-    """Return how many characters a value leaves of a line at most; below 0 no more is read."""
+    """Return how many characters a value leaves of a line; once below 0, the rest is not read."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             room = _room_after(item, room - len(str(key)) - len(": "))

@@ -106,7 +106,7 @@ class ConnectionRequest(Base):
 
     @classmethod
     def use(cls, session: Session, state_hash: str, now: datetime) -> Self | None:
-        """Mark the request used and return it: to one of all that try, and before it expires."""
+        """Mark the request used and return it; None if it was used before, or has expired."""
         valid = (cls.state_hash == state_hash, cls.used_at.is_(None), cls.expires_at > now)
         result = session.execute(sa.update(cls).where(*valid).values(used_at=now))
         assert isinstance(result, sa.CursorResult)

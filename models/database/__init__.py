@@ -148,7 +148,7 @@ def _commit(transaction: Transaction) -> None:
 
 
 def _is_refusal(error: BaseException | None) -> bool:
-    """Return whether the server refused it; one that shuts down may have committed before."""
+    """Return whether the server rolled it back; one that shuts down may have committed before."""
     state = getattr(error, "sqlstate", None)
     return state is not None and not state.startswith(CONNECTION_SQLSTATES)
 
