@@ -22,7 +22,7 @@ _BLANK = re.compile(
 
 
 def username_of(text: str) -> str:
-    """Return the name as it is stored and looked for: of usual width, composed (NFC), in its case.
+    """Return the name as it is stored and looked for: of usual width, composed (NFC), case kept.
 
     As UsernameCasePreserved (RFC 8265, 3.4) has it, but that single words may be parted by a space.
 

@@ -120,7 +120,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _by_mark(body: bytes) -> tuple[int, str]:
-    """Return the length of its byte order mark, 0 of none, and Python's name for what that says."""
+    """Return the length of its byte order mark and the charset it says; 0 and nothing of none."""
     for mark, codec in _MARKS:
         if body.startswith(mark):
             return len(mark), codec

@@ -45,7 +45,7 @@ def check_cache(method: Method, settings: Mapping[str, Any]) -> Iterator[Advice]
 
 
 def check_signed(service: Service, methods: Mapping[str, Method]) -> Iterator[Advice]:
-    """Yield where ``auth`` signs parameters that there are not, or cannot verify whole answers."""
+    """Yield where ``auth`` needs what is not there: parameters, members, a whole body or answer."""
     kind = service.auth["type"]
     signer = SIGNERS[kind]
     place = service.auth.get("in", signer.default_place)

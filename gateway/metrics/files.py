@@ -125,7 +125,10 @@ class MetricFile(MmapedDict):
             self._m[start : start + _PAIR.size] = _PAIR.pack(value, timestamp)
 
     def _has(self, key: str) -> bool:
-        """Return whether the key has a place; it gets one, but a full disk is not always asked."""
+        """Return whether the key has a place, which it gets if there is room.
+
+        A full disk is not asked for every count.
+        """
         if key not in self._positions and self._files.clock.now() >= self._retry_at:
             try:
                 self._add(key)

@@ -20,7 +20,7 @@ def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Let calls go on with their parameters loaded.
 
     :raises Forbidden: the caller may not call the method.
-    :raises InvalidParams: ``fields`` says which; or a method that streams is a part of others.
+    :raises InvalidParams: ``fields`` says which; or a method that streams is called as a part.
     :raises RateLimited: the caller's own limit, over all that it calls, is used up.
     """
     use_caller_limit = caller_limit(method, runtime)

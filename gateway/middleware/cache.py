@@ -157,7 +157,10 @@ class _Answers:
         return Deadlines(call.deadline, wait_until)
 
     def _fetcher(self, key: str, call: Call, deadlines: Deadlines) -> Fetch:
-        """Return what the first of several identical calls in this process does, in its time."""
+        """Return what the first of several identical calls in this process does.
+
+        Its time is also that of waiting for other workers.
+        """
         own_call = call
         if not self._has_stand_in:  # a stand-in has time beyond the method's own deadline
             own_call = replace(call, deadline=deadlines.wait)

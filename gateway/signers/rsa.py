@@ -38,7 +38,7 @@ _HASH = SHA256()
 
 
 def rsa_signer(key: str) -> Callable[[bytes], str]:
-    """Return what signs with this private key; in a dry run both are stars."""
+    """Return what signs with this private key; in a dry run, key and signature are stars."""
     if key == STARS:
         return lambda message: STARS
     private_key = load_private_key(key)

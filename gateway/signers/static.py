@@ -86,7 +86,9 @@ class Basic(Signer):
 
         @classmethod
         def conceal(cls, settings: Auth, injected: Collection[SettingPath]) -> dict[str, Any]:
-            """Hold a username secret that alone comes from outside: vendors take ``key:x``."""
+            """Hold the username secret, too, where it alone comes from outside: it is the key then,
+            as of vendors who take ``key:x``.
+            """
             concealed = super().conceal(settings, injected)
             if ("username",) in injected and ("password",) not in injected:
                 concealed["username"] = Secret(settings["username"])

@@ -56,7 +56,12 @@ class Source(Protocol):
 
 
 class ServerKind(NamedTuple):
-    """What the address of such a server may have: a ``port`` unless it says one, a query."""
+    """What the address of such a server may have.
+
+    :param port: where it says none.
+    :param options: in its query.
+    :param shape: how a message shows one.
+    """
 
     port: int
     options: tuple[str, ...]

@@ -97,7 +97,10 @@ class CircuitBreaker:
             return None
 
     def release(self, ticket: Ticket) -> None:
-        """Give back the ticket of a call that says nothing; after a trial, another may go."""
+        """Give back the ticket of a call that says nothing about the service.
+
+        After a trial's, another trial may go.
+        """
         with self._lock:
             if ticket is self._ticket and ticket.trial:
                 self._ticket = Ticket()

@@ -26,7 +26,7 @@ class Generations:
     def current(self, *names: str) -> str:
         """Return what a key holds for the present generation of all these names.
 
-        :raises StoreUnavailable: they cannot be known.
+        :raises StoreUnavailable: they cannot be known; who goes on caches under its own text.
         """
         keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)
