@@ -27,6 +27,7 @@ CARRIED = (
 
 MAX_NAME_CHARACTERS = 64
 MAX_CANDIDATES = 1000  # comparing more would keep others waiting for more than some ms
+MAX_UNKNOWN_NAMES = 20  # of one request, each compared with all candidates
 
 
 class GatewayError(Exception):
@@ -152,7 +153,7 @@ class InvalidParams(CallerError):
         error = cls(fields=fields)
         known = set(names)
         unknown = (field for field in fields if known.isdisjoint({field, field.partition(".")[0]}))
-        similar = (nearest(field, names) for field in unknown)
+        similar = (nearest(field, names) for field in islice(unknown, MAX_UNKNOWN_NAMES))
         error.did_you_mean = next(filter(None, similar), None)
         return error
 

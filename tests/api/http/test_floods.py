@@ -110,6 +110,17 @@ def test_a_flood_tells_twenty_names_and_how_many_others_there_are(
     assert set(map(tuple, error["fields"].values())) == {("Unknown field.",)}
 
 
+@pytest.mark.parametrize("path", ["/api/v1/products", "/api/v1/call/maps/geocode"])
+def test_of_a_flood_only_the_first_names_are_compared_with_what_there_is(
+    client: FlaskClient, tokens: dict[str, dict[str, str]], path: str
+) -> None:
+    misspelt = {"nmae": "Lamp", "adress": "x"}
+    late = client.post(path, json={**FLOOD, **misspelt}, headers=tokens["user"])
+    early = client.post(path, json={**misspelt, **FLOOD}, headers=tokens["user"])
+    assert "did_you_mean" not in late.json["error"]
+    assert early.json["error"]["did_you_mean"] in ("name", "address")
+
+
 def test_a_flood_hides_no_known_field_that_is_missing_or_wrong(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
