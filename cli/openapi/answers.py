@@ -17,7 +17,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from cli.openapi.keywords import Task, by_level, usable_values
-from cli.openapi.merging import Merger, intersect, is_nullable, known_type, type_of
+from cli.openapi.merging import Merger, declared_type, intersect, is_nullable, type_of
 from cli.openapi.naming import bare, best_response, response_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in, without
 from gateway.catalog.answers.response_headers import MAX_HEADERS, check_header_name
@@ -108,7 +108,7 @@ class Answers:
         shapes = _shapes_of(schema)
         if len(shapes) > MAX_SHAPES or (shapes and not may_descend):
             return
-        if not shapes and not known_type(schema):
+        if not shapes and not declared_type(schema):
             return
         if task.required:
             keywords["required"] = True

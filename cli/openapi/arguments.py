@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.openapi.body import NOT_SCHEMA, BodyReader
 from cli.openapi.keywords import Keywords
-from cli.openapi.merging import known_type
+from cli.openapi.merging import declared_type
 from cli.openapi.param_list import TEXT_NOTE, ParamList, Values
 from cli.openapi.source import Spec, UnsayableError, list_in, without
 from cli.openapi.styles import Styles
@@ -89,7 +89,7 @@ class Arguments:
         required = param.get("required") is True
         schema = self._parameter_schema(param)
         kind, flat = self.params.keywords.flatten(schema)
-        if not known_type(flat):  # outside a body all is text
+        if not declared_type(flat):  # outside a body all is text
             schema = {"type": "string", "description": schema["description"]}
             kind = "string"
         style = self.styles.of_parameter(param, place, kind, flat)

@@ -12,8 +12,8 @@ from cli.openapi.merging import (
     Merger,
     Refs,
     Schema,
+    declared_type,
     is_nullable,
-    known_type,
     type_of,
     writable_properties,
 )
@@ -94,7 +94,7 @@ class Keywords:
         schema = _with_types_as_shapes(schema)
         if "x-shapes" in schema and may_descend:
             return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
-        if not known_type(schema):
+        if not declared_type(schema):
             if schema.get("enum"):
                 self.dropped["enum"] += 1
             return _anything(schema, required=task.required)

@@ -86,7 +86,7 @@ class Merger:
     ) -> tuple[dict[str, Any], Refs]:
         """Add what all branches have in common; of several types the first, all as ``x-shapes``."""
         # Of an answer, a shape that says no type may be anything.
-        may_be_anything = not self._unites_shapes and not known_type(base)
+        may_be_anything = not self._unites_shapes and not declared_type(base)
         schemas: list[dict[str, Any]] = []
         refs_of_last = refs
         for branch in branches:
@@ -129,14 +129,14 @@ def writable_properties(schema: Schema) -> dict[str, Any]:
 
 
 def type_of(schema: Schema) -> str:
-    return known_type(schema) or "object"
+    return declared_type(schema) or "object"
 
 
 def is_nullable(schema: Schema) -> bool:
     return schema.get("nullable") is True or "null" in list_in(schema, "type")
 
 
-def known_type(schema: Schema) -> str:
+def declared_type(schema: Schema) -> str:
     """Return the type that a schema says, or lets guess; empty for none."""
     declared = schema.get("type")
     for name in declared if isinstance(declared, list) else [declared]:

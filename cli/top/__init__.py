@@ -162,7 +162,8 @@ class ServerMonitor:
 
     def render(self, as_json: bool) -> list[str]:
         """Return the lines to show, by the oldest and the newest snapshot."""
-        (start, before), (end, after) = self._snapshots[0], self._snapshots[-1]
+        start, before = self._snapshots[0]
+        end, after = self._snapshots[-1]
         seconds = max(end - start, 0.001)
         rows = compare(before, after, seconds)
         if as_json:

@@ -151,8 +151,8 @@ class InvalidParams(CallerError):
     def among(cls, fields: Fields, names: Sequence[str]) -> Self:
         """Return the failure with the nearest of the names that there are to an unknown field."""
         error = cls(fields=fields)
-        known = set(names)
-        unknown = (field for field in fields if known.isdisjoint({field, field.partition(".")[0]}))
+        allowed = set(names)
+        unknown = (name for name in fields if allowed.isdisjoint({name, name.partition(".")[0]}))
         similar = (nearest(field, names) for field in islice(unknown, MAX_UNKNOWN_NAMES))
         error.did_you_mean = next(filter(None, similar), None)
         return error

@@ -55,14 +55,14 @@ def stream_exchange(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> 
         extras = NO_EXTRAS
         if read_stream_extras:
             extras = read_stream_extras(join_lines(response.headers), token)
-        passed = _forward_headers(response.headers, credentials, token)
+        forwarded = _forward_headers(response.headers, credentials, token)
         if has_codes and is_json(response.headers):
             whole = response.read_whole(method.service.max_response)
             sender.unwrap(whole, envelope, reader, token)
             body = credentials.mask_bytes(whole.body, token)
-            return Result(ResponseStream.whole(response.status, passed, body), extras)
+            return Result(ResponseStream.whole(response.status, forwarded, body), extras)
         read = credentials.mask_stream(response.read, token)
-        return Result(ResponseStream(response.status, passed, read, response.close), extras)
+        return Result(ResponseStream(response.status, forwarded, read, response.close), extras)
 
     return handle
 
